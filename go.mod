@@ -1,0 +1,3 @@
+module zaq
+
+go 1.26
