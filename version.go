@@ -1,6 +1,9 @@
 package zaq
 
-import "runtime/debug"
+import (
+	"reflect"
+	"runtime/debug"
+)
 
 // Version returns the version of this module that the program was built with, "(devel)" for a working tree.
 // It is written into every file.
@@ -9,7 +12,7 @@ func Version() string {
 	if !ok {
 		return "(devel)"
 	}
-	const path = "zaq"
+	path := reflect.TypeFor[Model]().PkgPath() // this package is the module's root
 	if info.Main.Path == path {
 		return info.Main.Version
 	}
