@@ -168,7 +168,7 @@ func TestIntn(t *testing.T) {
 			checkChiSquare(t, counts, 1000*n)
 		})
 	}
-	for _, n := range []int{math.MaxInt, math.MaxInt/2 + 2} { // where a third of the draws are rejected
+	for _, n := range []int{math.MaxInt, math.MaxInt/2 + 2} { // the last rejects a quarter of the draws
 		s := New(0, 0, "intn")
 		high := 0
 		for range 4000 {
