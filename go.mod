@@ -1,3 +1,3 @@
 module zaq
 
-go 1.26
+go 1.26.0

@@ -1,0 +1,4 @@
+package kernel
+
+func (t *tile) run(isa)     { t.runGo() }
+func (t *gradTile) run(isa) { t.runGo() }

@@ -1,0 +1,4 @@
+package kernel
+
+// available lists the instruction sets that can run here, best last.
+func available() []isa { return []isa{isaGo} }
