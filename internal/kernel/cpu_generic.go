@@ -1,3 +1,5 @@
+//go:build !amd64 || noasm
+
 package kernel
 
 // available lists the instruction sets that can run here, best last.
