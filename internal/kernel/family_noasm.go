@@ -1,0 +1,3 @@
+package kernel
+
+func available() []family { return []family{portable} }
