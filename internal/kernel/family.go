@@ -33,6 +33,10 @@ var portable = family{
 }
 
 func init() {
-	all := available()
-	impl = all[len(all)-1]
+	impl = portable
+	for _, f := range families() {
+		if f.name == selected.String() {
+			impl = f
+		}
+	}
 }

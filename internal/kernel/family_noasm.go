@@ -1,3 +1,3 @@
 package kernel
 
-func available() []family { return []family{portable} }
+func families() []family { return []family{portable} }

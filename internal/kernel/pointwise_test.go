@@ -14,7 +14,7 @@ var (
 
 // eachFamily runs a test with every implementation that this machine can run.
 func eachFamily(t *testing.T, test func(t *testing.T)) {
-	for _, f := range available() {
+	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			defer func(old family) { impl = old }(impl)
 			impl = f
