@@ -147,7 +147,7 @@ func TestLen(t *testing.T) {
 		{[]int64{2, 3, 5}, 30},
 		{[]int64{4, 0}, 0},
 		{[]int64{math.MaxInt64, math.MaxInt64, 0}, 0},
-		{[]int64{math.MaxInt64}, math.MaxInt64},
+		{[]int64{math.MaxInt}, math.MaxInt},
 		{[]int64{1 << 32, 1 << 31}, -1},
 		{[]int64{1 << 62, 4}, -1}, // wraps to 0
 		{[]int64{-1}, -1},
