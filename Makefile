@@ -1,0 +1,67 @@
+# The one entry for people. `make` lists what there is.
+#
+# To give the module a home (an import path of its own), one command renames it everywhere:
+#	make rename MODULE=example.org/zaq
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+ORT_VERSION := 1.30.0
+PACKAGES    := ./...
+
+# Where tests look for real models and images, and for CIFAR-10. Both can be set from outside.
+export ZAQ_DATA    ?= $(abspath ../shared/data)
+export ZAQ_CIFAR10 ?= $(abspath data/cifar-10-batches-bin)
+
+.PHONY: help build demo test race noasm bench lint oracles cifar10 rename clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the command, as one static binary in bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/zaq
+
+demo: ## quantize the network that comes with zaq
+	go run ./cmd/zaq demo
+
+test: ## all tests, naming those that were skipped
+	go test -json $(PACKAGES) | go run ./internal/testsum
+
+race: ## tests of the packages that share memory, under the race detector
+	go test -race -json . ./internal/engine/... ./internal/kernel/... | go run ./internal/testsum
+
+noasm: ## all tests on portable Go kernels
+	go test -tags noasm -json $(PACKAGES) | go run ./internal/testsum
+
+bench: ## the benchmarks, once each
+	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)
+
+lint: ## gofmt, vet for every platform, staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	GOOS=linux GOARCH=amd64 go vet ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=windows GOARCH=amd64 go vet ./...
+	go vet -tags noasm ./...
+	go tool staticcheck ./...
+
+oracles: cifar10 ## what tests compare with: ONNX Runtime (npm), PyTorch and Fashion-MNIST (apt), CIFAR-10
+	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
+	missing=$$(for p in python3-torch python3-onnx dataset-fashion-mnist; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
+
+# The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.
+cifar10: ## the official CIFAR-10 files, in data/
+	if [ -d ../shared/get-cifar10 ]; then \
+		dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && cp -r ../shared/get-cifar10/. "$$dir" && chmod -R u+w "$$dir" && \
+		mkdir -p data && out=$$PWD/data && cd "$$dir" && go run . "$$out"; \
+	else echo "../shared/get-cifar10 is not here: put CIFAR-10's binary version into data/cifar-10-batches-bin"; fi
+
+rename: ## give the module another path: make rename MODULE=example.org/zaq
+	@test -n "$(MODULE)" || { echo "make rename MODULE=example.org/zaq"; exit 1; }
+	old=$$(go list -m) && go mod edit -module "$(MODULE)" && \
+	git ls-files '*.go' | xargs sed -i -E "s#^(\s*(import )?([[:alnum:]_.]+ )?)\"$$old(/[^\"]*)?\"\$$#\1\"$(MODULE)\4\"#" && go build ./...
+
+clean: ## remove what was built
+	rm -rf bin

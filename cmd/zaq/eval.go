@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"zaq"
+	"zaq/internal/report"
+)
+
+const evalUsage = `Measure the accuracy of a model, float or quantized, on labelled test images.
+
+Usage:
+    zaq eval MODEL.onnx --data SPEC [FLAGS]
+
+        --data SPEC         cifar10:DIR         with test_batch.bin of the binary version
+                            cifar10:FILE.bin    one file of that form
+                            fashion-mnist:DIR   with t10k-*-ubyte or t10k-*-ubyte.gz
+        --limit N           only the first N images
+        --batch N           images at once; does not change the result
+        --json              the result as JSON
+        --per-image         with --json: the predicted class of each image too
+` + preprocessUsage + `
+Example:
+    zaq eval resnet20.w4a4.onnx --data cifar10:cifar-10-batches-bin
+`
+
+type evalOptions struct {
+	zaq.EvalOptions
+	data       string
+	json       bool
+	perImage   bool
+	preprocess preprocessFlags
+}
+
+func (o *evalOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.data, "data", "", "")
+	flags.IntVar(&o.Limit, "limit", 0, "")
+	flags.IntVar(&o.Batch, "batch", 0, "")
+	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.perImage, "per-image", false, "")
+	o.preprocess.addFlags(flags)
+}
+
+func newEvalCommand(a *app) *cobra.Command {
+	var o evalOptions
+	cmd := &cobra.Command{
+		Use:  "eval",
+		Long: evalUsage,
+		Args: argument("MODEL.onnx"),
+	}
+	o.addFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.data == "" {
+			return &usageError{text: "--data is missing", hint: "such as --data cifar10:DIR; " + seeHelp(cmd)}
+		}
+		if err := o.preprocess.check(); err != nil {
+			return err
+		}
+		return a.eval(cmd.Context(), args[0], &o)
+	}
+	return cmd
+}
+
+func (a *app) eval(ctx context.Context, model string, o *evalOptions) error {
+	m, err := a.load(model, &o.preprocess)
+	if err != nil {
+		return err
+	}
+	p := a.progress()
+	o.Progress, o.Log = p.Update, a.log
+	e, err := zaq.Evaluate(ctx, m, o.data, o.EvalOptions)
+	p.Done()
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		return report.Evaluation(a.stdout, e)
+	}
+	if !o.perImage {
+		e.Classes = nil
+	}
+	return report.JSON(a.stdout, e)
+}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// outputPath is where a quantized model goes that was given no name: MODEL.w4a4.onnx for MODEL.onnx.
+func outputPath(model, precision string) string {
+	return strings.TrimSuffix(model, filepath.Ext(model)) + "." + strings.ToLower(precision) + ".onnx"
+}
+
+// checkOutput finds out before a long run, not after it, that its result could not be written to path. It
+// leaves nothing behind.
+func checkOutput(path string, inputs ...string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("output %s: is a directory", path)
+	case err == nil:
+		for _, in := range inputs {
+			if i, err := os.Stat(in); err == nil && os.SameFile(i, info) {
+				return usageErrorf("output %s: would overwrite the model it is made of", path)
+			}
+		}
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".zaq.*")
+	if err != nil {
+		var p *fs.PathError
+		if errors.As(err, &p) {
+			err = p.Err // of the temporary file, whose name says nothing to anyone
+		}
+		return fmt.Errorf("output %s: %w", path, err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}

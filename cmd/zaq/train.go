@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"zaq"
+	"zaq/internal/report"
+)
+
+const trainUsage = `Train a float network from scratch, to have one to quantize.
+
+Usage:
+    zaq train --data SPEC -o OUT.onnx [FLAGS]
+
+        --data SPEC         cifar10:DIR or fashion-mnist:DIR, with training and test images
+    -o, --output FILE       where to write
+        --arch A            resnet20 (default), resnet8, resnet14 or resnet20-narrow
+        --epochs N          (default 40)
+        --batch N           images a step (default 128)
+        --lr X              peak of the learning rate (default 0.1)
+        --weight-decay X    (default 0.0005)
+        --seed N            of weights, order and augmentation (default 0)
+        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt
+        --resume            go on from there
+        --json              the result as JSON
+
+Example:
+    zaq train --data fashion-mnist:/usr/share/datasets/fashion-mnist --arch resnet20 -o fashion.onnx --epochs 10
+`
+
+type trainOptions struct {
+	zaq.TrainOptions
+	output string
+	json   bool
+}
+
+func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
+	d := zaq.DefaultTrainOptions()
+	flags.StringVar(&o.Data, "data", "", "")
+	flags.StringVarP(&o.output, "output", "o", "", "")
+	flags.StringVar(&o.Arch, "arch", d.Arch, "")
+	flags.IntVar(&o.Epochs, "epochs", d.Epochs, "")
+	flags.IntVar(&o.Batch, "batch", d.Batch, "")
+	flags.Float64Var(&o.LR, "lr", d.LR, "")
+	flags.Float64Var(&o.WeightDecay, "weight-decay", d.WeightDecay, "")
+	flags.Uint64Var(&o.Seed, "seed", 0, "")
+	flags.StringVar(&o.CheckpointDir, "checkpoint", "", "")
+	flags.BoolVar(&o.Resume, "resume", false, "")
+	flags.BoolVar(&o.json, "json", false, "")
+}
+
+func newTrainCommand(a *app) *cobra.Command {
+	var o trainOptions
+	cmd := &cobra.Command{
+		Use:  "train",
+		Long: trainUsage,
+		Args: noArguments,
+	}
+	o.addFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		for flag, v := range map[string]string{"--data": o.Data, "--output": o.output} {
+			if v == "" {
+				return &usageError{text: flag + " is missing", hint: seeHelp(cmd)}
+			}
+		}
+		if o.WeightDecay == 0 {
+			o.WeightDecay = -1 // 0 is 0 here, and the default in the library
+		}
+		if err := o.Check(); err != nil {
+			return err
+		}
+		return a.train(cmd.Context(), &o)
+	}
+	return cmd
+}
+
+func (a *app) train(ctx context.Context, o *trainOptions) error {
+	if err := checkOutput(o.output); err != nil {
+		return err
+	}
+	p := a.progress()
+	o.Progress, o.Log = p.Update, a.log
+	r, err := zaq.Train(ctx, o.TrainOptions)
+	p.Done()
+	if err != nil {
+		return err
+	}
+	if err := r.Write(o.output); err != nil {
+		return err
+	}
+	if o.json {
+		r.Test.Classes = nil
+		return report.JSON(a.stdout, r)
+	}
+	if err := report.Training(a.stdout, r); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "wrote %s, %s\n", o.output, report.Size(int64(r.Len())))
+	return err
+}

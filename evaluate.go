@@ -1,0 +1,64 @@
+package zaq
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// EvalOptions say how to evaluate. The zero value takes every test image.
+type EvalOptions struct {
+	Limit    int            // only the first Limit images; 0: all
+	Batch    int            // images at once; 0: what suits the machine. It does not change the result
+	Progress func(Progress) // may be nil
+	Log      *slog.Logger   // may be nil
+}
+
+// Evaluation is how a classifier did on labelled images.
+type Evaluation struct {
+	Data string `json:"data"` // the specification that was evaluated
+	N    int    `json:"n"`    // images
+	Top1 int    `json:"top1"` // of them, with the right class first
+	Top5 int    `json:"top5"` // with the right class among the first five
+
+	// Classes are the images' predicted classes in order, for paired comparisons: two models differ by less
+	// than their accuracies tell when they are wrong on the same images.
+	Classes []int `json:"classes,omitempty"`
+
+	Elapsed time.Duration `json:"elapsed_ns"`
+}
+
+// Accuracy returns the shares of N in percent.
+func (e *Evaluation) Accuracy() (top1, top5 float64) {
+	return 100 * float64(e.Top1) / float64(e.N), 100 * float64(e.Top5) / float64(e.N)
+}
+
+// Evaluate runs m, float or quantized, over the test images that spec names and counts right answers. Spec
+// is a format and a path:
+//
+//	cifar10:DIR         test_batch.bin of the official binary version in DIR
+//	cifar10:FILE.bin    one file of that form
+//	fashion-mnist:DIR   t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte in DIR, as they are or with .gz
+func Evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
+	for _, f := range []struct {
+		name string
+		v    int
+	}{{"limit", o.Limit}, {"batch", o.Batch}} {
+		if f.v < 0 {
+			return nil, negative(f.name, f.v)
+		}
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	start := time.Now()
+	e, err := evaluate(ctx, m, spec, o)
+	if err != nil {
+		return nil, interrupted(ctx, err, "")
+	}
+	e.Data, e.Elapsed = spec, time.Since(start)
+	return e, nil
+}

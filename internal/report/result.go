@@ -1,0 +1,151 @@
+package report
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"zaq"
+)
+
+// JSON writes v as indented JSON.
+func JSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// Evaluation writes accuracies.
+func Evaluation(w io.Writer, e *zaq.Evaluation) error {
+	top1, top5 := e.Accuracy()
+	_, err := fmt.Fprintf(w, "top-1  %.2f %%  (%s of %s)\ntop-5  %.2f %%  (%s of %s)\n",
+		top1, Count(e.Top1), Count(e.N), top5, Count(e.Top5), Count(e.N))
+	return err
+}
+
+// Result writes what a quantization did, with the most layers that lost most.
+func Result(w io.Writer, r *zaq.Result, most int) error {
+	fmt.Fprintf(w, "%s %s, scheme %s, seed %d, %s kernels, %s\n",
+		r.Method, r.Precision, r.Scheme, r.Seed, r.Kernels, r.Elapsed.Round(time.Second/10))
+	if r.Steps > 0 {
+		fmt.Fprintf(w, "kept step %d of %d: labels %.2f %% of held-back generated images as the float network does\n",
+			r.Kept, r.Steps, 100*r.Agreement)
+	}
+	return Layers(w, r.Layers, most)
+}
+
+// Layers writes the per-layer cost of the most layers with the lowest output SQNR, the worst first. Where
+// outputs were not measured, weights decide.
+func Layers(w io.Writer, layers []zaq.LayerCost, most int) error {
+	if len(layers) == 0 {
+		return nil
+	}
+	worst := slices.Clone(layers)
+	slices.SortStableFunc(worst, func(a, b zaq.LayerCost) int {
+		return cmp.Or(cmp.Compare(a.OutputSQNR, b.OutputSQNR), cmp.Compare(a.WeightSQNR, b.WeightSQNR))
+	})
+	title := fmt.Sprintf("\nlayers by signal to quantization noise, worst first (%d of %d):\n", min(most, len(worst)), len(worst))
+	worst = worst[:min(most, len(worst))]
+	t := NewTable("layer", "kind", ">W", ">A", ">weights dB", ">output dB", ">stored")
+	for _, l := range worst {
+		t.Row(l.Layer, l.Kind, Bits(l.WeightBits), Bits(l.ActivationBits), decibel(l.WeightSQNR), decibel(l.OutputSQNR), Size(l.Bytes))
+	}
+	if _, err := io.WriteString(w, title); err != nil {
+		return err
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+// decibel writes a ratio; 0 stands for one that was not measured.
+func decibel(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", v)
+}
+
+// Training writes how a float network came out.
+func Training(w io.Writer, r *zaq.TrainResult) error {
+	_, err := fmt.Fprintf(w, "%s, %s parameters, %d epochs, loss %.4f, %s\n",
+		r.Arch, Count(r.Parameters), r.Epochs, r.Loss, r.Elapsed.Round(time.Second/10))
+	if err != nil || r.Test.N == 0 {
+		return err
+	}
+	return Evaluation(w, &r.Test)
+}
+
+// Summary writes what a model file holds.
+func Summary(w io.Writer, s *zaq.Summary) error {
+	head := NewTable("model", s.Path)
+	head.Row("sha256", s.SHA256)
+	head.Row("size", Size(s.Bytes))
+	head.Row("opset", s.Opset)
+	if s.Producer != "" {
+		head.Row("producer", s.Producer)
+	}
+	for _, p := range s.Inputs {
+		head.Row("input", port(p))
+	}
+	for _, p := range s.Outputs {
+		head.Row("output", port(p))
+	}
+	head.Row("parameters", Count(s.Parameters))
+	head.Row("MACs", Count(s.MACs)+" an image")
+	head.Row("layers", operators(s.Operators))
+	head.Row("statistics", fmt.Sprintf("BatchNormalization of %d of %d weighted layers", s.BatchNorms, len(s.Layers)))
+	p := s.Preprocessing
+	head.Row("preprocessing", fmt.Sprintf("(pixel * %.6g - %v) / %v, %s", p.Scale, p.Mean, p.Std, p.Color))
+	if q := s.Quantized; q != nil {
+		head.Row("quantized", fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version))
+		head.Row("source", q.Source)
+	}
+	if _, err := head.WriteTo(w); err != nil {
+		return err
+	}
+
+	layers := NewTable("layer", "kind", "weights", ">MACs", ">W", ">A")
+	for _, l := range s.Layers {
+		layers.Row(l.Name, l.Kind, dims(l.Weights), Count(l.MACs), Bits(l.WeightBits), Bits(l.ActivationBits))
+	}
+	if len(s.Layers) > 0 {
+		fmt.Fprintln(w)
+	}
+	_, err := layers.WriteTo(w)
+	return err
+}
+
+func port(p zaq.Port) string { return fmt.Sprintf("%s  %s [%s]", p.Name, p.Type, dims(p.Shape)) }
+
+// dims writes a shape as "N x 3 x 32 x 32".
+func dims(shape []int) string {
+	var s []string
+	for _, d := range shape {
+		if d < 0 {
+			s = append(s, "N")
+		} else {
+			s = append(s, fmt.Sprint(d))
+		}
+	}
+	return strings.Join(s, " x ")
+}
+
+// operators writes kinds by how often they occur.
+func operators(kinds map[string]int) string {
+	var names []string
+	for k := range kinds {
+		names = append(names, k)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(kinds[b], kinds[a]), cmp.Compare(a, b))
+	})
+	for i, k := range names {
+		names[i] = fmt.Sprintf("%d %s", kinds[k], k)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,215 @@
+package zaq
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Methods, schemes and storage forms, the default of each first.
+var (
+	Methods      = []string{"zaq", "rtn"}
+	Schemes      = []string{"deploy", "paper"}
+	Int4Storages = []string{"packed", "int8"}
+)
+
+// Options say how to quantize. The zero value is the recommended way.
+type Options struct {
+	Method    string // "zaq" (default) or "rtn"
+	Precision string // "w4a4" (default): bits of weights and of activations, 2 to 8 each
+	Scheme    string // "deploy" (default) or "paper"
+	Seed      uint64 // of everything random
+
+	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
+	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
+	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
+	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
+
+	// CalibrationDir holds unlabelled images (PNG, JPEG) from which activation ranges are taken in place of
+	// generated ones. "": no image is needed.
+	CalibrationDir string
+
+	CheckpointDir string // where a run's state is kept, so that it can be resumed; "": nowhere
+	Resume        bool   // go on from the state in CheckpointDir, which must be of the same model and options
+
+	ZAQ ZAQOptions // of method "zaq"
+
+	Progress func(Progress) // called between steps, from one goroutine; may be nil
+	Log      *slog.Logger   // nil: no log
+}
+
+// ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a
+// sensible choice too, take a negative number for "leave this term out".
+type ZAQOptions struct {
+	Steps    int     // of the quantized network Q; default 500
+	Batch    int     // images a step; default 64
+	QPerG    int     // Q steps for each step of the generator G; default 5
+	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 60
+	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01
+	GLR      float64 // of G (Adam); default 1e-3
+
+	Alpha       float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
+	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
+	Tau         float64 // temperature of the layers' weights in D_f; default 1
+	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9
+	WeightDecay float64 // of Q; default 5e-4, negative: none
+	GradClip    float64 // largest norm of a gradient; default 1, negative: no limit
+
+	RangeSteps int  // Q steps during which activation ranges move (EMA 0.9); default a third of Steps
+	NoClip     bool // let G paint pixels outside 0..255
+	PassGrad   bool // straight-through gradient outside a quantizer's range too; cut there otherwise
+	KeepLast   bool // keep the last step's weights; otherwise the best by agreement on held-back generated images
+}
+
+// DefaultZAQOptions returns the values that zeros stand for.
+func DefaultZAQOptions() ZAQOptions {
+	return ZAQOptions{
+		Steps: 500, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.01, GLR: 1e-3,
+		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
+	}
+}
+
+// withDefaults replaces zeros by defaults and the negative numbers that mean "none" by zeros.
+func (z ZAQOptions) withDefaults() ZAQOptions {
+	d := DefaultZAQOptions()
+	for _, f := range []struct {
+		v   *int
+		def int
+	}{{&z.Steps, d.Steps}, {&z.Batch, d.Batch}, {&z.QPerG, d.QPerG}, {&z.Warmup, d.Warmup}} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	for _, f := range []struct {
+		v   *float64
+		def float64
+	}{
+		{&z.LR, d.LR}, {&z.GLR, d.GLR}, {&z.Tau, d.Tau}, {&z.FeatureEMA, d.FeatureEMA},
+		{&z.Alpha, d.Alpha}, {&z.Beta, d.Beta}, {&z.WeightDecay, d.WeightDecay}, {&z.GradClip, d.GradClip},
+	} {
+		switch {
+		case *f.v == 0:
+			*f.v = f.def
+		case *f.v < 0:
+			*f.v = 0
+		}
+	}
+	if z.Schedule == "" {
+		z.Schedule = d.Schedule
+	}
+	if z.RangeSteps == 0 {
+		z.RangeSteps = (z.Steps + 2) / 3
+	}
+	return z
+}
+
+func (z ZAQOptions) check() error {
+	for _, f := range []struct {
+		name string
+		v    int
+	}{
+		{"steps", z.Steps}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
+	} {
+		if f.v < 0 {
+			return negative(f.name, f.v)
+		}
+	}
+	for _, f := range []struct {
+		name         string
+		v            float64
+		least, below float64
+	}{
+		{"lr", z.LR, 0, math.Inf(1)},
+		{"g-lr", z.GLR, 0, math.Inf(1)},
+		{"tau", z.Tau, 0, math.Inf(1)},
+		{"feature-ema", z.FeatureEMA, 0, 1},
+		{"alpha", z.Alpha, -math.MaxFloat64, math.Inf(1)},
+		{"beta", z.Beta, -math.MaxFloat64, math.Inf(1)},
+		{"weight-decay", z.WeightDecay, -math.MaxFloat64, math.Inf(1)},
+		{"grad-clip", z.GradClip, -math.MaxFloat64, math.Inf(1)},
+	} {
+		if !(f.v >= f.least && f.v < f.below) {
+			return &OptionError{f.name, fmt.Sprint(f.v), "out of range"}
+		}
+	}
+	if z.Schedule == "" {
+		return nil
+	}
+	return oneOf("schedule", z.Schedule, "cosine", "step")
+}
+
+// withDefaults replaces zeros by defaults, at every level.
+func (o Options) withDefaults() Options {
+	for _, f := range []struct {
+		v   *string
+		def string
+	}{{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.Int4Storage, Int4Storages[0]}} {
+		if *f.v == "" {
+			*f.v = f.def
+		}
+	}
+	o.ZAQ = o.ZAQ.withDefaults()
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Check reports the first option that cannot be, as an *OptionError. It looks at no file; Quantize does the
+// same check first.
+func (o Options) Check() error {
+	if err := o.ZAQ.check(); err != nil {
+		return err
+	}
+	o = o.withDefaults()
+	if _, _, err := ParsePrecision(o.Precision); err != nil {
+		return err
+	}
+	switch {
+	case o.FirstLastBits != 0 && (o.FirstLastBits < 2 || o.FirstLastBits > 8):
+		return &OptionError{"first-last-bits", strconv.Itoa(o.FirstLastBits), "must be 2 to 8"}
+	case o.Opset != 0 && (o.Opset < 13 || o.Opset > 25):
+		return &OptionError{"opset", strconv.Itoa(o.Opset), "must be 13 to 25: per-channel QuantizeLinear came with 13"}
+	case o.Resume && o.CheckpointDir == "":
+		return errResumeFromNowhere
+	}
+	if err := oneOf("method", o.Method, Methods...); err != nil {
+		return err
+	}
+	if err := oneOf("scheme", o.Scheme, Schemes...); err != nil {
+		return err
+	}
+	return oneOf("int4-storage", o.Int4Storage, Int4Storages...)
+}
+
+var precisionForm = regexp.MustCompile(`^w([0-9]{1,3})a([0-9]{1,3})$`)
+
+// ParsePrecision reads a precision such as "w4a8": bits of weights, bits of activations, 2 to 8 each. Case
+// does not matter.
+func ParsePrecision(s string) (weights, activations int, err error) {
+	m := precisionForm.FindStringSubmatch(strings.ToLower(s))
+	if m == nil {
+		return 0, 0, &HintError{
+			Err:    &OptionError{"precision", s, "not of the form w4a4"},
+			Advice: "w4a8 means 4-bit weights and 8-bit activations",
+		}
+	}
+	weights, _ = strconv.Atoi(m[1])
+	activations, _ = strconv.Atoi(m[2])
+	for _, p := range []struct {
+		what string
+		bits int
+	}{{"weights", weights}, {"activations", activations}} {
+		if p.bits < 2 || p.bits > 8 {
+			return 0, 0, &OptionError{"precision", s, fmt.Sprintf("%d-bit %s: 2 to 8 bits are possible", p.bits, p.what)}
+		}
+	}
+	return weights, activations, nil
+}

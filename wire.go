@@ -1,0 +1,24 @@
+package zaq
+
+import (
+	"context"
+	"errors"
+)
+
+// errNotWired stands for the packages below until they are connected here, and nowhere else.
+var errNotWired = errors.New("not wired")
+
+// loaded is what a file becomes: its messages, and the network they describe.
+type loaded struct{}
+
+func load(path string, c loadConfig) (*Model, error) { return nil, errNotWired }
+
+func quantize(ctx context.Context, m *Model, o Options) (*Result, error) { return nil, errNotWired }
+
+func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
+	return nil, errNotWired
+}
+
+func train(ctx context.Context, o TrainOptions) (*TrainResult, error) { return nil, errNotWired }
+
+func inspect(m *Model) (*Summary, error) { return nil, errNotWired }
