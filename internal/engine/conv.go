@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"fmt"
+
+	"zaq/internal/kernel"
+)
+
+// conv is a convolution without bias: y = x * w, w [KH, KW, Cin/Groups, Cout].
+type conv struct {
+	x, y  *Tensor
+	w     *Weight
+	shape kernel.ConvShape
+	plan  *kernel.Conv
+
+	packed, packedGrad   []float32
+	version, gradVersion int
+}
+
+// Conv adds the convolution of x with w; the shape's H, W and Cin are those of x.
+func (g *Graph) Conv(name string, x *Tensor, w *Weight, s kernel.ConvShape) (*Tensor, error) {
+	s.H, s.W, s.Cin = x.H, x.W, x.C
+	if err := s.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(w.Data) != s.Weights() {
+		return nil, fmt.Errorf("%s: %d weights where the shape needs %d", name, len(w.Data), s.Weights())
+	}
+	n := &conv{x: x, w: w, shape: s, plan: kernel.NewConv(s)}
+	n.y = &Tensor{Name: name, H: s.OutH(), W: s.OutW(), C: s.Cout}
+	return g.add(n), nil
+}
+
+func (n *conv) label() string    { return n.y.Name }
+func (n *conv) in() []*Tensor    { return []*Tensor{n.x} }
+func (n *conv) out() *Tensor     { return n.y }
+func (n *conv) params() []*Param { return []*Param{n.w.Param} }
+
+func (n *conv) forward(b *builder) {
+	x, y := b.value(n.x), b.value(n.y)
+	if n.packed == nil {
+		n.packed = make([]float32, n.plan.PackedLen())
+	}
+	b.prepare(n.w, func() {
+		if w := n.w.Value(); n.version != n.w.version {
+			n.plan.Pack(n.packed, w)
+			n.version = n.w.version
+		}
+	})
+	scratch := n.plan.ScratchLen()
+	b.p.needScratch(scratch)
+	b.image(n.kernel("forward"), n.shape.Flops(), func(c *chunk) {
+		for i := c.n0; i < c.n1; i++ {
+			n.plan.Forward(y.at(c, i), x.at(c, i), n.packed, c.scratch(scratch))
+		}
+	}, x, y)
+}
+
+func (n *conv) backward(b *builder) {
+	x, dy := b.value(n.x), b.grad(n.y)
+	scratch := n.plan.ScratchLen()
+	b.p.needScratch(scratch)
+	if dw := b.laneGrad(n.w.Param); dw != nil {
+		b.trains(n.w)
+		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
+			for i := c.n0; i < c.n1; i++ {
+				n.plan.WeightGrad(dw.lane[c.lane], x.at(c, i), dy.at(c, i), c.scratch(scratch))
+			}
+		}, x, dy)
+	}
+	dx, accumulate := b.gradTarget(n.x)
+	if dx == nil {
+		return
+	}
+	if n.packedGrad == nil {
+		n.packedGrad = make([]float32, n.plan.PackedGradLen())
+	}
+	b.prepare(n.w, func() {
+		if w := n.w.Value(); n.gradVersion != n.w.version {
+			n.plan.PackGrad(n.packedGrad, w)
+			n.gradVersion = n.w.version
+		}
+	})
+	b.image(n.kernel("input gradient"), n.shape.Flops(), func(c *chunk) {
+		for i := c.n0; i < c.n1; i++ {
+			n.plan.InputGrad(dx.at(c, i), dy.at(c, i), n.packedGrad, c.scratch(scratch), accumulate)
+		}
+	}, dx, dy)
+}
+
+func (n *conv) kernel(what string) string {
+	s := n.shape
+	return fmt.Sprintf("conv %dx%d/%d %s", s.KH, s.KW, s.StrideH, what)
+}

@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"math"
+	"math/rand"
+	"testing"
+
+	"zaq/internal/kernel"
+)
+
+// net is a small network that has every operation with a gradient.
+type net struct {
+	g      *Graph
+	in     *Tensor
+	params []*Param
+	losses []*Loss
+	crm    *CRM
+	out    *Tensor
+}
+
+func randoms(r *rand.Rand, n int, scale float64) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.NormFloat64() * scale)
+	}
+	return v
+}
+
+func build(t testing.TB, r *rand.Rand) *net {
+	n := &net{g: NewGraph()}
+	g := n.g
+	param := func(name string, k int, scale, shift float64) *Param {
+		p := NewParam(name, randoms(r, k, scale), true)
+		for i := range p.Data {
+			p.Data[i] += float32(shift)
+		}
+		n.params = append(n.params, p)
+		return p
+	}
+	weight := func(name string, k, c int) *Weight {
+		w := NewWeight(name, randoms(r, k, 0.4), c, nil)
+		n.params = append(n.params, w.Param)
+		return w
+	}
+	must := func(x *Tensor, err error) *Tensor {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	stats := func(c int) *Stats { return &Stats{Mean: randoms(r, c, 0.1), Var: ones(c), Epsilon: 1e-5} }
+	shape := func(cout, k, stride, pad int) kernel.ConvShape {
+		return kernel.ConvShape{Cout: cout, KH: k, KW: k, StrideH: stride, StrideW: stride, DilH: 1, DilW: 1, PadTop: pad, PadLeft: pad, PadBottom: pad, PadRight: pad, Groups: 1}
+	}
+	n.in = g.Input("z", 1, 1, 5)
+	x := must(g.Linear("fc", n.in, weight("fc.w", 5*4*4*6, 96), param("fc.b", 96, 0.1, 0), 4, 4, 6))
+	x = g.BatchNorm("bn0", x, param("g0", 6, 0.2, 1), param("b0", 6, 0.2, 0), stats(6), true)
+	x = g.Upsample2x("up", x)
+	x = must(g.Conv("c1", x, weight("c1.w", 9*6*8, 8), shape(8, 3, 1, 1)))
+	x = g.BatchNorm("bn1", x, param("g1", 8, 0.2, 1), param("b1", 8, 0.2, 0), stats(8), true)
+	x = g.Activate("leaky", x, Activation{Kind: kernel.ActLeakyReLU, Alpha: 0.2})
+	x = g.Tanh("tanh", x)
+	x = g.BatchNorm("bn2", x, nil, nil, stats(8), true)
+	x = g.Affine("pixels", x, ones(8), make([]float32, 8))
+	y := must(g.Conv("c2", x, weight("c2.w", 9*8*12, 12), shape(12, 3, 2, 1)))
+	y = g.BatchNorm("bn3", y, param("g3", 12, 0.2, 1), param("b3", 12, 0.2, 0), stats(12), false)
+	s, err := g.Window("shortcut", x, Window{Step: [3]int{2, 2, 1}, Count: [3]int{4, 4, 8}, Before: [3]int{0, 0, 2}, After: [3]int{0, 0, 2}})
+	s = must(s, err)
+	y = g.Activate("relu", g.Add("add", s, y), Activation{Kind: kernel.ActReLU})
+	q := must(g.Conv("c3", y, weight("c3.w", 9*12*12, 12), shape(12, 3, 1, 1)))
+	q = g.Bias("bias", q, param("b4", 12, 0.1, 0))
+	m := g.MaxPool("max", q, Pool{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}})
+	a := g.AveragePool("avg", q, Pool{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}})
+	q = g.Add("pools", m, a)
+	n.crm = g.CRM("features", []*Tensor{y}, []*Tensor{q})
+	z := g.GlobalAveragePool("gap", q)
+	n.out = must(g.Linear("head", z, weight("head.w", 12*3, 3), param("head.b", 3, 0.1, 0), 1, 1, 3))
+	o := must(g.Linear("head2", g.GlobalAveragePool("gap2", y), weight("head2.w", 12*3, 3), nil, 1, 1, 3))
+	n.losses = []*Loss{g.L1("outputs", n.out, o), n.crm.Loss, g.MeanAbs("activation", y), g.CrossEntropy("ce", n.out, []int{0, 1, 2, 0, 1, 2, 0, 1, 2}, 0.1)}
+	return n
+}
+
+func (n *net) objective() []Term {
+	return []Term{{n.losses[0], 0.7}, {n.losses[1], 3}, {n.losses[2], -0.4}, {n.losses[3], 0.9}}
+}
+
+func value(terms []Term) (sum float64) {
+	for _, t := range terms {
+		sum += t.Coef * t.Loss.Value
+	}
+	return sum
+}
+
+// Every gradient agrees with finite differences of the objective along random directions.
+func TestGradients(t *testing.T) {
+	r := rand.New(rand.NewSource(3))
+	n := build(t, r)
+	const batch = 9
+	p, err := n.g.Compile(Spec{Batch: batch, Objective: n.objective(), WRT: n.params})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(p.Data(n.in), randoms(r, batch*5, 1))
+	p.Run()
+	grads := make([][]float32, len(n.params))
+	for i, q := range n.params {
+		grads[i] = append([]float32(nil), q.Grad...)
+	}
+	for i, q := range n.params {
+		dir := randoms(r, len(q.Data), 1/math.Sqrt(float64(len(q.Data))))
+		want := kernel.Dot(grads[i], dir)
+		var best float64 = math.Inf(1)
+		// Kinks of ReLU, max and |.| spoil some step sizes, rounding others: one must fit.
+		for _, h := range []float64{1e-2, 5e-3, 2e-3, 1e-3} {
+			old := append([]float32(nil), q.Data...)
+			at := func(s float64) float64 {
+				for j := range q.Data {
+					q.Data[j] = old[j] + float32(s)*dir[j]
+				}
+				q.Changed()
+				p.Run()
+				return value(n.objective())
+			}
+			got := (at(h) - at(-h)) / (2 * h)
+			copy(q.Data, old)
+			q.Changed()
+			best = min(best, math.Abs(got-want))
+		}
+		if limit := 2e-3 + 0.03*math.Abs(want); best > limit {
+			t.Errorf("%s: gradient along a direction %.5f, off by %.5f", q.Name, want, best)
+		}
+	}
+}
+
+// The bits of losses and gradients do not depend on the number of threads.
+func TestThreads(t *testing.T) {
+	var want [][]float32
+	for _, threads := range []int{1, 2, 3, 4, 8} {
+		r := rand.New(rand.NewSource(5))
+		n := build(t, r)
+		p, err := n.g.Compile(Spec{Batch: 9, Objective: n.objective(), WRT: n.params, Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(p.Data(n.in), randoms(r, 9*5, 1))
+		p.Run()
+		p.Run()
+		for i, q := range n.params {
+			if threads == 1 {
+				want = append(want, append([]float32(nil), q.Grad...))
+				continue
+			}
+			for j, v := range q.Grad {
+				if v != want[i][j] {
+					t.Fatalf("%d threads: %s gradient %d is %v, with one thread %v", threads, q.Name, j, v, want[i][j])
+				}
+			}
+		}
+	}
+}

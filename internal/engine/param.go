@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"math"
+
+	"zaq/internal/kernel"
+)
+
+// Weight is a parameter as a layer uses it: as it is, or rounded to a grid that is derived anew from the
+// master weights whenever they change.
+type Weight struct {
+	*Param
+	Channels int // the last axis of Data: output channels
+
+	// Grid chooses scale and zero point of every output channel (or one for all) from the master weights;
+	// nil leaves them in full precision.
+	Grid *WeightGrid
+
+	value   []float32 // what the layer multiplies with
+	rounded int       // version of the parameter that value was derived from
+}
+
+// WeightGrid is the quantization of a weight.
+type WeightGrid struct {
+	QMin, QMax int32
+	Scale      []float32 // one, or one per output channel
+	Zero       []int32
+	// Fit writes Scale and Zero for the weights w [..., channels].
+	Fit func(w []float32, scale []float32, zero []int32)
+	// PassThrough lets gradients pass outside of the grid's range.
+	PassThrough bool
+}
+
+// NewWeight returns w [..., channels] as a layer's weight; grid may be nil.
+func NewWeight(name string, w []float32, channels int, grid *WeightGrid) *Weight {
+	p := &Weight{Param: NewParam(name, w, true), Channels: channels, Grid: grid}
+	p.value = p.Data
+	if grid != nil {
+		p.value = make([]float32, len(w))
+	}
+	return p
+}
+
+// Value returns the weights as the layer uses them, derived anew if the master weights changed.
+func (w *Weight) Value() []float32 {
+	if w.Grid != nil && w.rounded != w.version {
+		g := w.Grid
+		g.Fit(w.Data, g.Scale, g.Zero)
+		kernel.FakeQuantChannels(w.value, w.Data, g.Scale, g.Zero, g.QMin, g.QMax, w.Channels)
+		w.rounded = w.version
+	}
+	return w.value
+}
+
+// Refit forces the grid to be derived anew, for instance after Fit was exchanged.
+func (w *Weight) Refit() { w.Changed() }
+
+// backward turns the gradient of Value, in Grad, into that of the master weights (straight through).
+func (w *Weight) backward() {
+	if g := w.Grid; g != nil {
+		kernel.FakeQuantChannelsBackward(w.Grad, w.Grad, w.Data, g.Scale, g.Zero, g.QMin, g.QMax, w.Channels, g.PassThrough)
+	}
+}
+
+// laneSums is an array of sums that each lane adds to on its own, and that are then added in lane order.
+type laneSums[T float32 | float64] struct{ lane [lanes][]T }
+
+func newLaneSums[T float32 | float64](n int) *laneSums[T] {
+	s := &laneSums[T]{}
+	for i := range s.lane {
+		s.lane[i] = make([]T, n)
+	}
+	return s
+}
+
+// drain writes the sums of elements [i0, i1) to dst and clears the lanes for the next run.
+func (s *laneSums[T]) drain(dst []T, i0, i1 int) {
+	out := dst[i0:i1]
+	clear(out)
+	for _, l := range s.lane {
+		l = l[i0:i1]
+		for i, v := range l {
+			out[i] += v
+		}
+		clear(l)
+	}
+}
+
+// laneGrad returns where image steps add the gradient of parameter p, or nil where it is not wanted.
+func (b *builder) laneGrad(p *Param) *laneSums[float32] {
+	if p == nil || !b.wrt[p] {
+		return nil
+	}
+	s, ok := b.p.laneGrads[p]
+	if !ok {
+		s = newLaneSums[float32](len(p.Data))
+		b.p.laneGrads[p] = s
+	}
+	return s
+}
+
+// reduceBlock is how many elements of a gradient one task adds up.
+const reduceBlock = 1 << 14
+
+// reduceGradients adds the steps that finish the gradients of params.
+func (b *builder) reduceGradients(params []*Param) {
+	type piece struct {
+		p      *Param
+		i0, i1 int
+	}
+	var pieces []piece
+	for _, p := range params {
+		if b.p.laneGrads[p] == nil {
+			continue
+		}
+		for i := 0; i < len(p.Data); i += reduceBlock {
+			pieces = append(pieces, piece{p, i, min(i+reduceBlock, len(p.Data))})
+		}
+	}
+	grads := b.p.laneGrads
+	if len(pieces) > 0 {
+		b.global("reduce", len(pieces), func(t int) {
+			x := pieces[t]
+			grads[x.p].drain(x.p.Grad, x.i0, x.i1)
+		})
+	}
+	if after := b.p.after; len(after) > 0 {
+		b.global("weights", len(after), func(t int) { after[t]() })
+	}
+}
+
+// trains arranges for the straight-through gradient of w, once.
+func (b *builder) trains(w *Weight) {
+	if b.wrt[w.Param] && w.Grid != nil && !b.p.straight[w] {
+		b.p.straight[w] = true
+		b.p.after = append(b.p.after, w.backward)
+	}
+}
+
+// GradNorm returns the Euclidean norm of the gradients of params together.
+func GradNorm(params []*Param) float64 {
+	var sum float64
+	for _, p := range params {
+		sum += kernel.SumSquares(p.Grad)
+	}
+	return math.Sqrt(sum)
+}

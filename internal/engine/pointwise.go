@@ -1,0 +1,284 @@
+package engine
+
+import (
+	"zaq/internal/kernel"
+)
+
+// Activation is the nonlinearity of a pointwise operation.
+type Activation struct {
+	Kind   kernel.Act
+	Alpha  float32 // slope of a leaky ReLU
+	Lo, Hi float32 // of a clip
+}
+
+// ActQuant fake-quantizes activations: the site where a tensor is rounded, with its grid.
+type ActQuant struct {
+	Name        string
+	Scale       float32
+	Zero        int32
+	QMin, QMax  int32
+	PassThrough bool // let gradients pass outside of the range
+
+	// On rounds; Observe records the range of what arrives, in Lo and Hi after a run. Both may be switched
+	// between runs.
+	On, Observe bool
+	Lo, Hi      float32
+
+	laneLo, laneHi [lanes]float32
+}
+
+// pointwise is the chain y = fq(act(norm(x) + res)), each part optional. Graphs are built from chains of one
+// part, and fuse joins them.
+type pointwise struct {
+	x, res, y *Tensor
+	norm      *norm
+	act       Activation
+	quant     *ActQuant
+
+	k, bare kernel.Pointwise // bare: without quantization, for observation
+}
+
+// The order of a chain's parts: one may be joined to another only if all of its parts come before.
+const (
+	stageNorm = iota + 1
+	stageAdd
+	stageAct
+	stageQuant
+)
+
+func (n *pointwise) label() string { return n.y.Name }
+func (n *pointwise) out() *Tensor  { return n.y }
+func (n *pointwise) in() []*Tensor {
+	if n.res != nil {
+		return []*Tensor{n.x, n.res}
+	}
+	return []*Tensor{n.x}
+}
+func (n *pointwise) params() []*Param {
+	if n.norm == nil {
+		return nil
+	}
+	return n.norm.params()
+}
+
+func (n *pointwise) stages() (first, last int) {
+	for s, has := range map[int]bool{stageNorm: n.norm != nil, stageAdd: n.res != nil, stageAct: n.act.Kind != kernel.ActNone, stageQuant: n.quant != nil} {
+		if has {
+			if first == 0 || s < first {
+				first = s
+			}
+			last = max(last, s)
+		}
+	}
+	return first, last
+}
+
+func (g *Graph) pointwise(name string, n *pointwise) *Tensor {
+	n.y = &Tensor{Name: name, H: n.x.H, W: n.x.W, C: n.x.C}
+	return g.add(n)
+}
+
+// Activate adds an activation function.
+func (g *Graph) Activate(name string, x *Tensor, a Activation) *Tensor {
+	return g.pointwise(name, &pointwise{x: x, act: a})
+}
+
+// Add adds the sum of two maps of the same shape.
+func (g *Graph) Add(name string, a, b *Tensor) *Tensor {
+	return g.pointwise(name, &pointwise{x: a, res: b})
+}
+
+// FakeQuant adds a quantization site.
+func (g *Graph) FakeQuant(name string, x *Tensor, q *ActQuant) *Tensor {
+	return g.pointwise(name, &pointwise{x: x, quant: q})
+}
+
+// fuse joins chains of pointwise operations whose inner results nobody else reads.
+func (g *Graph) fuse(keep []*Tensor) {
+	kept := map[*Tensor]bool{}
+	for _, t := range keep {
+		kept[t] = true
+	}
+	gone := map[node]bool{}
+	for _, m := range g.nodes {
+		n, ok := m.(*pointwise)
+		if !ok {
+			continue
+		}
+		first, _ := n.stages()
+		if n.res != nil && !joinable(n.x, first, kept) && joinable(n.res, first, kept) && n.norm == nil {
+			n.x, n.res = n.res, n.x
+		}
+		if !joinable(n.x, first, kept) {
+			continue
+		}
+		p := n.x.producer.(*pointwise)
+		gone[p] = true
+		n.x = p.x
+		if p.norm != nil {
+			n.norm = p.norm
+		}
+		if p.res != nil {
+			n.res = p.res
+		}
+		if p.act.Kind != kernel.ActNone {
+			n.act = p.act
+		}
+	}
+	nodes := g.nodes[:0]
+	for _, n := range g.nodes {
+		if !gone[n] {
+			nodes = append(nodes, n)
+		}
+	}
+	g.nodes = nodes
+}
+
+func joinable(t *Tensor, stage int, kept map[*Tensor]bool) bool {
+	p, ok := t.producer.(*pointwise)
+	if !ok || t.consumers != 1 || kept[t] {
+		return false
+	}
+	_, last := p.stages()
+	return last < stage
+}
+
+// configure sets the kernels from the parts as they are now.
+func (n *pointwise) configure() {
+	n.describe(&n.bare)
+	n.bare.Prepare()
+	n.describe(&n.k)
+	if q := n.quant; q != nil {
+		k := &n.k
+		k.Quant, k.QScale, k.QZero, k.QMin, k.QMax, k.PassThrough = q.On, q.Scale, q.Zero, q.QMin, q.QMax, q.PassThrough
+	}
+	n.k.Prepare()
+}
+
+func (n *pointwise) describe(k *kernel.Pointwise) {
+	k.C, k.Act, k.Alpha, k.Lo, k.Hi = n.y.C, n.act.Kind, n.act.Alpha, n.act.Lo, n.act.Hi
+	if n.norm != nil {
+		k.Scale, k.Shift = n.norm.scale, n.norm.shift
+	}
+}
+
+func (n *pointwise) forward(b *builder) {
+	x, y := b.value(n.x), b.value(n.y)
+	var res *buffer
+	if n.res != nil {
+		res = b.value(n.res)
+	}
+	if n.norm != nil && n.norm.train {
+		n.norm.statistics(b, x, n.x)
+		b.global("configure", 1, func(int) { n.configure() })
+	} else {
+		b.p.configure = append(b.p.configure, func() {
+			if n.norm != nil {
+				n.norm.freeze()
+			}
+			n.configure()
+		})
+	}
+	at := func(v *buffer, c *chunk, i int) []float32 {
+		if v == nil {
+			return nil
+		}
+		return v.at(c, i)
+	}
+	b.image("pointwise forward", 0, func(c *chunk) {
+		q := n.quant
+		for i := c.n0; i < c.n1; i++ {
+			out := y.at(c, i)
+			if q == nil || !q.Observe {
+				n.k.Forward(out, x.at(c, i), at(res, c, i))
+				continue
+			}
+			n.bare.Forward(out, x.at(c, i), at(res, c, i))
+			lo, hi := kernel.MinMax(out)
+			q.laneLo[c.lane], q.laneHi[c.lane] = min(q.laneLo[c.lane], lo), max(q.laneHi[c.lane], hi)
+			if q.On {
+				n.k.Forward(out, x.at(c, i), at(res, c, i))
+			}
+		}
+	}, x, y, res)
+	if n.quant != nil {
+		b.p.sites = append(b.p.sites, n.quant)
+	}
+}
+
+func (n *pointwise) backward(b *builder) {
+	x, dy := b.value(n.x), b.grad(n.y)
+	var res, dres *buffer
+	var accRes bool
+	if n.res != nil {
+		res = b.value(n.res)
+		dres, accRes = b.gradTarget(n.res)
+	}
+	dx, accX := b.gradTarget(n.x)
+	var dscale, dshift *laneSums[float32]
+	if m := n.norm; m != nil && (m.train || b.wrt[m.gamma] || b.wrt[m.beta]) {
+		dscale, dshift = newLaneSums[float32](n.y.C), newLaneSums[float32](n.y.C)
+	}
+	if n.norm != nil && n.norm.train {
+		n.trainBackward(b, x, dy, res, dx, dres, accX, accRes, dscale, dshift)
+		return
+	}
+	b.image("pointwise backward", 0, func(c *chunk) {
+		for i := c.n0; i < c.n1; i++ {
+			var into, intoRes, r, s, t []float32
+			if dx != nil {
+				into = dx.at(c, i)
+			}
+			if dres != nil {
+				intoRes = dres.at(c, i)
+			}
+			if res != nil {
+				r = res.at(c, i)
+			}
+			if dscale != nil {
+				s, t = dscale.lane[c.lane], dshift.lane[c.lane]
+			}
+			n.k.Backward(into, intoRes, dy.at(c, i), x.at(c, i), r, s, t, accX, accRes)
+		}
+	}, x, dy, res, dx, dres)
+	if dscale != nil {
+		b.p.after = append(b.p.after, func() { n.norm.gradients(b.p, dscale, dshift) })
+	}
+}
+
+// trainBackward is the backward pass through batch statistics: first the gradient at the normalized map with its
+// sums per channel, then, behind a barrier, the gradient of x.
+func (n *pointwise) trainBackward(b *builder, x, dy, res, dx, dres *buffer, accX, accRes bool, dscale, dshift *laneSums[float32]) {
+	g := b.p.newBuffer("dn "+n.y.Name, n.y.Len())
+	b.image("pointwise backward", 0, func(c *chunk) {
+		for i := c.n0; i < c.n1; i++ {
+			var r []float32
+			if res != nil {
+				r = res.at(c, i)
+			}
+			gi := g.at(c, i)
+			n.k.Backward(nil, gi, dy.at(c, i), x.at(c, i), r, dscale.lane[c.lane], dshift.lane[c.lane], false, false)
+			if dres != nil {
+				if accRes {
+					kernel.Accumulate(dres.at(c, i), gi)
+				} else {
+					copy(dres.at(c, i), gi)
+				}
+			}
+		}
+	}, x, dy, res, dres, g)
+	ka, kb, k0 := make([]float32, n.y.C), make([]float32, n.y.C), make([]float32, n.y.C)
+	count := float32(b.p.batch * n.y.H * n.y.W)
+	b.global("batch norm backward", 1, func(int) {
+		n.norm.gradients(b.p, dscale, dshift)
+		n.norm.inputGradient(ka, kb, k0, count)
+	})
+	if dx == nil {
+		return
+	}
+	b.image("batch norm backward", 0, func(c *chunk) {
+		for i := c.n0; i < c.n1; i++ {
+			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x.at(c, i), ka, kb, k0, n.y.C, accX)
+		}
+	}, dx, g, x)
+}

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"sort"
+	"sync"
+	"time"
+)
+
+// Profile collects the time of every kernel of a program. A nil Profile costs nothing.
+type Profile struct {
+	mu    sync.Mutex
+	rows  map[ProfileKey]*ProfileRow
+	Wall  time.Duration // of all runs
+	since time.Time
+}
+
+// ProfileKey names what a row is about.
+type ProfileKey struct{ Layer, Phase, Kernel string }
+
+// ProfileRow is the time that threads spent in a kernel, and its nominal floating-point operations.
+type ProfileRow struct {
+	ProfileKey
+	Time  time.Duration
+	Flops float64
+}
+
+// SetProfile makes the program add its times to f; nil stops it.
+func (p *Program) SetProfile(f *Profile) { p.profile = f }
+
+func (f *Profile) start() time.Time {
+	if f == nil {
+		return time.Time{}
+	}
+	return time.Now()
+}
+
+func (f *Profile) stop(s *step, start time.Time, images float64) {
+	if f == nil {
+		return
+	}
+	d := time.Since(start)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.rows == nil {
+		f.rows = map[ProfileKey]*ProfileRow{}
+	}
+	k := ProfileKey{s.layer, s.phase, s.kernel}
+	r := f.rows[k]
+	if r == nil {
+		r = &ProfileRow{ProfileKey: k}
+		f.rows[k] = r
+	}
+	r.Time += d
+	r.Flops += s.flops * images
+}
+
+// Rows returns the rows merged by key, slowest first. The key maps what is not of interest to "".
+func (f *Profile) Rows(key func(ProfileKey) ProfileKey) []ProfileRow {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	merged := map[ProfileKey]*ProfileRow{}
+	for _, r := range f.rows {
+		k := key(r.ProfileKey)
+		m := merged[k]
+		if m == nil {
+			m = &ProfileRow{ProfileKey: k}
+			merged[k] = m
+		}
+		m.Time += r.Time
+		m.Flops += r.Flops
+	}
+	rows := make([]ProfileRow, 0, len(merged))
+	for _, r := range merged {
+		rows = append(rows, *r)
+	}
+	sort.Slice(rows, func(i, j int) bool {
+		if rows[i].Time != rows[j].Time {
+			return rows[i].Time > rows[j].Time
+		}
+		return rows[i].Kernel+rows[i].Layer < rows[j].Kernel+rows[j].Layer
+	})
+	return rows
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// lanes is the number of fixed parts of a batch. Sums over images are kept per lane and added in lane order.
+const lanes = 8
+
+// Program is a compiled computation. It is not safe for concurrent use; Run itself works on all threads.
+type Program struct {
+	batch   int
+	threads int
+	chunk   int // images that go through a segment together
+
+	steps    []*step
+	segments []segment
+	buffers  []*buffer
+	arena    []float32
+	workers  []*worker
+	scratch  int // floats of scratch that a step may ask for
+
+	values    map[*Tensor]*buffer
+	outputs   []*Tensor
+	wrt       map[*Param]bool
+	laneGrads map[*Param]*laneSums[float32]
+	straight  map[*Weight]bool // has its straight-through step
+
+	// What happens before the first step and after the last: weights are rounded, then packed; pointwise
+	// kernels are told their constants; gradients are finished.
+	weights   []*Weight
+	packs     []func()
+	configure []func()
+	sites     []*ActQuant
+	after     []func()
+
+	profile *Profile
+
+	layer, phase string // while building
+}
+
+type step struct {
+	layer, phase, kernel string
+
+	flops  float64 // of one image
+	image  func(c *chunk)
+	global func(task int)
+	tasks  int
+}
+
+// segment is a run of image steps, or one global step.
+type segment struct{ from, to int }
+
+// worker is what a thread has of its own.
+type worker struct {
+	arena   []float32 // buffers that live within a segment
+	scratch []float32
+	chunk   chunk
+}
+
+// chunk is the range of images [n0, n1) that a step works on, by a worker, for a lane.
+type chunk struct {
+	p      *Program
+	w      *worker
+	lane   int
+	n0, n1 int
+}
+
+// scratch returns n floats that no one else uses until the step ends.
+func (c *chunk) scratch(n int) []float32 { return c.w.scratch[:n] }
+
+func newProgram(spec Spec) *Program {
+	threads := spec.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return &Program{
+		batch: spec.Batch, threads: min(threads, lanes), phase: "forward",
+		wrt: map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, straight: map[*Weight]bool{},
+	}
+}
+
+// needScratch makes sure that image steps have n floats of scratch.
+func (p *Program) needScratch(n int) { p.scratch = max(p.scratch, n) }
+
+// lane returns the images [n0, n1) of lane l.
+func (p *Program) lane(l int) (n0, n1 int) { return p.batch * l / lanes, p.batch * (l + 1) / lanes }
+
+// Batch is the number of images of a run.
+func (p *Program) Batch() int { return p.batch }
+
+// Data returns the whole batch of a tensor that is an input or was named as an output: [Batch, H, W, C].
+func (p *Program) Data(t *Tensor) []float32 {
+	v := p.values[t]
+	if v == nil || !v.pin {
+		panic("engine: " + t.Name + " is neither input nor output of the program")
+	}
+	return p.arena[v.off : v.off+v.size*p.batch]
+}
+
+// Run computes everything once: losses, outputs and gradients.
+func (p *Program) Run() {
+	p.prepare()
+	for _, s := range p.segments {
+		if first := p.steps[s.from]; first.global != nil {
+			p.runGlobal(first)
+		} else {
+			p.runImages(s)
+		}
+	}
+	for _, q := range p.sites {
+		q.Lo, q.Hi = slices.Min(q.laneLo[:]), slices.Max(q.laneHi[:])
+	}
+}
+
+// prepare derives what the steps read from parameters and settings. What did not change is not derived again.
+func (p *Program) prepare() {
+	start := p.profile.start()
+	p.parallel(len(p.weights), func(_ *worker, i int) { p.weights[i].Value() })
+	p.parallel(len(p.packs), func(_ *worker, i int) { p.packs[i]() })
+	for _, f := range p.configure {
+		f()
+	}
+	for _, q := range p.sites {
+		q.laneLo, q.laneHi = [lanes]float32{}, [lanes]float32{}
+	}
+	p.profile.stop(&prepareStep, start, float64(p.batch))
+}
+
+var prepareStep = step{layer: "parameters", phase: "forward", kernel: "round and pack weights"}
+
+func (p *Program) runGlobal(s *step) {
+	start := p.profile.start()
+	p.parallel(s.tasks, func(_ *worker, task int) { s.global(task) })
+	p.profile.stop(s, start, float64(p.batch))
+}
+
+func (p *Program) runImages(s segment) {
+	p.parallel(lanes, func(w *worker, lane int) {
+		n0, n1 := p.lane(lane)
+		for ; n0 < n1; n0 += p.chunk {
+			w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+p.chunk, n1)}
+			for _, st := range p.steps[s.from:s.to] {
+				start := p.profile.start()
+				st.image(&w.chunk)
+				p.profile.stop(st, start, float64(w.chunk.n1-n0))
+			}
+		}
+	})
+}
+
+// parallel runs f for every task, on as many threads as the program has. Which thread takes a task is left to
+// chance; what a task computes must not depend on it.
+func (p *Program) parallel(tasks int, f func(w *worker, task int)) {
+	n := min(p.threads, tasks)
+	if n <= 1 {
+		for t := range tasks {
+			f(p.workers[0], t)
+		}
+		return
+	}
+	var next atomic.Int64
+	work := func(w *worker) {
+		for {
+			t := int(next.Add(1)) - 1
+			if t >= tasks {
+				return
+			}
+			f(w, t)
+		}
+	}
+	var wg sync.WaitGroup
+	for i := 1; i < n; i++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			work(p.workers[i])
+		}()
+	}
+	work(p.workers[0])
+	wg.Wait()
+}

@@ -1,0 +1,211 @@
+package kernel
+
+import "fmt"
+
+// ConvShape describes a 2-D convolution (cross-correlation) of one NHWC image:
+//
+//	y[oy][ox][co] = sum over ky, kx, ci of
+//	    x[oy*StrideH + ky*DilH - PadTop][ox*StrideW + kx*DilW - PadLeft][ci] * w[ky][kx][ci][co]
+//
+// where x outside of the image is zero. Channels are split into Groups: outputs of group i see inputs of
+// group i only, and ci counts within the group, so that w is [KH][KW][Cin/Groups][Cout].
+type ConvShape struct {
+	H, W, Cin, Cout     int
+	KH, KW              int
+	StrideH, StrideW    int
+	DilH, DilW          int // 1 is dense
+	PadTop, PadLeft     int
+	PadBottom, PadRight int
+	Groups              int
+}
+
+// OutH is the height of y.
+func (s ConvShape) OutH() int {
+	return floorDiv(s.H+s.PadTop+s.PadBottom-s.DilH*(s.KH-1)-1, s.StrideH) + 1
+}
+
+// OutW is the width of y.
+func (s ConvShape) OutW() int {
+	return floorDiv(s.W+s.PadLeft+s.PadRight-s.DilW*(s.KW-1)-1, s.StrideW) + 1
+}
+
+// Weights is the number of elements of w.
+func (s ConvShape) Weights() int { return s.KH * s.KW * (s.Cin / s.Groups) * s.Cout }
+
+// Flops is the nominal cost of one pass over one image, two operations per multiply-add, padding included.
+func (s ConvShape) Flops() float64 {
+	return 2 * float64(s.OutH()) * float64(s.OutW()) * float64(s.Weights())
+}
+
+// Check returns an error if there is no such convolution.
+func (s ConvShape) Check() error {
+	for _, d := range []struct {
+		name       string
+		value, min int
+	}{
+		{"height", s.H, 1}, {"width", s.W, 1}, {"input channels", s.Cin, 1}, {"output channels", s.Cout, 1},
+		{"kernel height", s.KH, 1}, {"kernel width", s.KW, 1}, {"vertical stride", s.StrideH, 1}, {"horizontal stride", s.StrideW, 1},
+		{"vertical dilation", s.DilH, 1}, {"horizontal dilation", s.DilW, 1}, {"groups", s.Groups, 1},
+		{"top padding", s.PadTop, 0}, {"left padding", s.PadLeft, 0}, {"bottom padding", s.PadBottom, 0}, {"right padding", s.PadRight, 0},
+	} {
+		if d.value < d.min {
+			return fmt.Errorf("convolution: %s is %d, must be at least %d", d.name, d.value, d.min)
+		}
+	}
+	if s.Cin%s.Groups != 0 || s.Cout%s.Groups != 0 {
+		return fmt.Errorf("convolution: %d groups divide neither or only one of %d input and %d output channels", s.Groups, s.Cin, s.Cout)
+	}
+	if s.OutH() < 1 || s.OutW() < 1 {
+		return fmt.Errorf("convolution: window %dx%d (dilation %dx%d) does not fit into the padded image %dx%d",
+			s.KH, s.KW, s.DilH, s.DilW, s.H+s.PadTop+s.PadBottom, s.W+s.PadLeft+s.PadRight)
+	}
+	return nil
+}
+
+// Conv is a convolution planned for one shape. It is immutable and safe for concurrent use, each goroutine
+// with scratch of its own.
+type Conv struct {
+	shape   ConvShape
+	isa     isa
+	forward correlation
+	// The input gradient of a convolution with stride S is S*S correlations of dy, one for each residue of
+	// dx's rows and columns modulo S.
+	backward []correlation
+	padX     padding // of x, for forward and the weight gradient
+	padY     padding // of dy, for backward
+}
+
+// NewConv plans the convolution s, which must pass Check.
+func NewConv(s ConvShape) *Conv { return newConv(s, selected) }
+
+func newConv(s ConvShape, isa isa) *Conv {
+	if err := s.Check(); err != nil {
+		panic("kernel: " + err.Error())
+	}
+	c := &Conv{shape: s, isa: isa}
+	c.planForward()
+	c.planBackward()
+	return c
+}
+
+func (c *Conv) planForward() {
+	s := c.shape
+	f := correlation{
+		isa: c.isa, groups: s.Groups,
+		h: s.H, w: s.W, cin: s.Cin, stepY: s.StrideH, stepX: s.StrideW,
+		rows: s.OutH(), cols: s.OutW(), cout: s.Cout, dstRow: s.OutW() * s.Cout, dstStep: s.Cout,
+	}
+	for ky := range s.KH {
+		for kx := range s.KW {
+			f.windows = append(f.windows, window{ky*s.DilH - s.PadTop, kx*s.DilW - s.PadLeft, ky*s.KW + kx})
+		}
+	}
+	c.padX = f.columns()
+	f.plan(c.padX)
+	c.forward = f
+}
+
+func (c *Conv) planBackward() {
+	s := c.shape
+	packed := 0
+	for a := range min(s.StrideH, s.H) {
+		for b := range min(s.StrideW, s.W) {
+			f := correlation{
+				isa: c.isa, groups: s.Groups, packedAt: packed,
+				h: s.OutH(), w: s.OutW(), cin: s.Cout, stepY: 1, stepX: 1,
+				rows: ceilDiv(s.H-a, s.StrideH), cols: ceilDiv(s.W-b, s.StrideW), cout: s.Cin,
+				dstAt: (a*s.W + b) * s.Cin, dstRow: s.StrideH * s.W * s.Cin, dstStep: s.StrideW * s.Cin,
+			}
+			// dx[a + i*S] meets dy[i + ty] where the window's offset makes ty whole. Descending ky and kx give
+			// ascending ty and tx.
+			for ky := s.KH - 1; ky >= 0; ky-- {
+				for kx := s.KW - 1; kx >= 0; kx-- {
+					ty, tx := a+s.PadTop-ky*s.DilH, b+s.PadLeft-kx*s.DilW
+					if ty%s.StrideH == 0 && tx%s.StrideW == 0 {
+						f.windows = append(f.windows, window{ty / s.StrideH, tx / s.StrideW, ky*s.KW + kx})
+					}
+				}
+			}
+			c.padY = c.padY.union(f.columns())
+			packed += f.packedLen()
+			c.backward = append(c.backward, f)
+		}
+	}
+	for i := range c.backward {
+		c.backward[i].plan(c.padY)
+	}
+}
+
+// PackedLen is the length of the weights in the order Forward reads them.
+func (c *Conv) PackedLen() int { return c.forward.packedLen() }
+
+// Pack brings w, [KH][KW][Cin/Groups][Cout], into the order Forward reads.
+func (c *Conv) Pack(dst, w []float32) {
+	need("packed weights", len(dst), c.PackedLen())
+	need("weights", len(w), c.shape.Weights())
+	c.forward.pack(dst, w, c.shape, false)
+}
+
+// PackedGradLen is the length of the weights in the order InputGrad reads them.
+func (c *Conv) PackedGradLen() int {
+	last := &c.backward[len(c.backward)-1]
+	return last.packedAt + last.packedLen()
+}
+
+// PackGrad brings w, [KH][KW][Cin/Groups][Cout], into the order InputGrad reads: transposed and flipped.
+func (c *Conv) PackGrad(dst, w []float32) {
+	need("packed weights", len(dst), c.PackedGradLen())
+	need("weights", len(w), c.shape.Weights())
+	for i := range c.backward {
+		c.backward[i].pack(dst, w, c.shape, true)
+	}
+}
+
+// ScratchLen is the length of the scratch that any call of this convolution needs.
+func (c *Conv) ScratchLen() int {
+	s := c.shape
+	return max(c.padX.scratchLen(s.H, s.W, s.Cin), c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
+}
+
+// Forward sets y, [OutH][OutW][Cout], to the convolution of x, [H][W][Cin], with weights brought into order
+// by Pack.
+func (c *Conv) Forward(y, x, packed, scratch []float32) {
+	s := c.shape
+	need("y", len(y), s.OutH()*s.OutW()*s.Cout)
+	need("x", len(x), s.H*s.W*s.Cin)
+	need("packed weights", len(packed), c.PackedLen())
+	need("scratch", len(scratch), c.ScratchLen())
+	x = c.padX.pad(scratch, x, s.H, s.W, s.Cin)
+	c.forward.run(y, x, packed, false)
+}
+
+// InputGrad sets dx, [H][W][Cin], to the gradient by x of sum(y*dy), or adds it if accumulate, with weights
+// brought into order by PackGrad.
+func (c *Conv) InputGrad(dx, dy, packedGrad, scratch []float32, accumulate bool) {
+	s := c.shape
+	need("dx", len(dx), s.H*s.W*s.Cin)
+	need("dy", len(dy), s.OutH()*s.OutW()*s.Cout)
+	need("packed weights", len(packedGrad), c.PackedGradLen())
+	need("scratch", len(scratch), c.ScratchLen())
+	dy = c.padY.pad(scratch, dy, s.OutH(), s.OutW(), s.Cout)
+	for i := range c.backward {
+		c.backward[i].run(dx, dy, packedGrad, accumulate)
+	}
+}
+
+// need panics unless an operand has at least as many elements as the call touches: the kernels below do not
+// check.
+func need(name string, have, want int) {
+	if have < want {
+		panic(fmt.Sprintf("kernel: %s has %d elements, want %d", name, have, want))
+	}
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+func floorDiv(a, b int) int {
+	if a < 0 {
+		return -ceilDiv(-a, b)
+	}
+	return a / b
+}

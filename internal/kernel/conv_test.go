@@ -1,0 +1,255 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// awkwardShapes covers every way a convolution can fail to fit the tiles.
+func awkwardShapes() []ConvShape {
+	var shapes []ConvShape
+	add := func(s ConvShape) {
+		s.StrideH, s.StrideW = max(s.StrideH, 1), max(s.StrideW, 1)
+		s.DilH, s.DilW, s.Groups = max(s.DilH, 1), max(s.DilW, 1), max(s.Groups, 1)
+		shapes = append(shapes, s)
+	}
+	same := func(h, w, cin, cout, k int) ConvShape {
+		return ConvShape{H: h, W: w, Cin: cin, Cout: cout, KH: k, KW: k, PadTop: k / 2, PadLeft: k / 2, PadBottom: k / 2, PadRight: k / 2}
+	}
+	for i, c := range []int{1, 3, 5, 8, 10, 15, 16, 17, 31, 33, 48, 64} {
+		add(same(8, 7, c, 16, 3))
+		add(same(7, 8, 16, c, 3))
+		add(same(5, 13, c, c, 1))
+		sizes := []int{1, 2, 5, 7, 8, 13, 32}
+		for _, stride := range []int{2, 3} {
+			s := same(sizes[i%7], sizes[(i+3)%7], c, 17, []int{1, 2, 3, 5, 7}[i%5])
+			s.StrideH, s.StrideW = stride, stride
+			add(s)
+		}
+	}
+	for _, h := range []int{1, 2, 5, 7, 8, 13, 32} {
+		for _, k := range []int{1, 2, 3, 5, 7} {
+			add(same(h, h, 3, 10, k))
+		}
+		add(same(h, 32, 8, 33, 3))
+		add(same(3, h, 16, 32, 3))
+	}
+	for stride := 1; stride <= 3; stride++ {
+		s := ConvShape{H: 8, W: 13, Cin: 5, Cout: 10, KH: 3, KW: 3, PadBottom: 1, PadRight: 1, StrideH: stride, StrideW: stride}
+		add(s)
+		s.KW, s.PadLeft, s.StrideW = 2, 2, 1
+		add(s)
+		s.DilH, s.DilW = 2, 2
+		add(s)
+		s.KH, s.KW, s.PadTop, s.PadBottom = 1, 1, 1, 3 // whole rows of y see nothing
+		add(s)
+		s = same(9, 9, 16, 16, 3)
+		s.DilH, s.DilW, s.StrideH, s.StrideW, s.PadTop, s.PadLeft = 2, 3, stride, stride, 2, 3
+		add(s)
+		for _, groups := range []int{2, 4, 8} {
+			s := same(7, 8, 8, 24, 3)
+			s.Groups, s.StrideH, s.StrideW = groups, stride, stride
+			add(s)
+			s.Cout = 8
+			add(s)
+		}
+		s = same(13, 5, 33, 33, 3) // depthwise
+		s.Groups, s.StrideH, s.StrideW = 33, stride, stride
+		add(s)
+		s.Cout = 66
+		add(s)
+	}
+	add(ConvShape{H: 8, W: 8, Cin: 16, Cout: 32, KH: 1, KW: 1, StrideH: 2, StrideW: 2})
+	add(ConvShape{H: 6, W: 6, Cin: 4, Cout: 4, KH: 2, KW: 2, StrideH: 2, StrideW: 2})
+	add(ConvShape{H: 4, W: 6, Cin: 4, Cout: 20, KH: 4, KW: 6}) // one pixel
+	add(ConvShape{H: 5, W: 40, Cin: 2, Cout: 40, KH: 3, KW: 3, PadLeft: 5, PadRight: 4})
+	return shapes
+}
+
+func TestConv(t *testing.T) {
+	for _, isa := range available() {
+		t.Run(isa.String(), func(t *testing.T) {
+			for _, s := range awkwardShapes() {
+				checkConv(t, isa, s)
+			}
+		})
+	}
+}
+
+func checkConv(t *testing.T, isa isa, s ConvShape) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(uint64(s.H*s.W), uint64(s.Cin*s.Cout)))
+	x, w := normal(r, s.H*s.W*s.Cin), normal(r, s.Weights())
+	dy := normal(r, s.OutH()*s.OutW()*s.Cout)
+	wantY, wantDx, wantDw := naiveConv(s, x, w, dy)
+
+	c := newConv(s, isa)
+	scratch := guarded(c.ScratchLen(), nan)
+	report := func(name string, got *guard, want []float64, depth int) {
+		t.Helper()
+		if err := got.compare(want, depth); err != nil {
+			t.Errorf("%+v: %s: %v", s, name, err)
+		}
+		if err := scratch.intact(); err != nil {
+			t.Errorf("%+v: %s: scratch: %v", s, name, err)
+		}
+	}
+
+	packed := guarded(c.PackedLen(), nan)
+	c.Pack(packed.data, w)
+	if err := packed.intact(); err != nil {
+		t.Errorf("%+v: Pack: %v", s, err)
+	}
+	y := guarded(len(dy), nan)
+	c.Forward(y.data, x, packed.data, scratch.data)
+	report("Forward", y, wantY, s.KH*s.KW*s.Cin/s.Groups)
+
+	packed = guarded(c.PackedGradLen(), nan)
+	c.PackGrad(packed.data, w)
+	if err := packed.intact(); err != nil {
+		t.Errorf("%+v: PackGrad: %v", s, err)
+	}
+	dx := guarded(len(x), nan)
+	c.InputGrad(dx.data, dy, packed.data, scratch.data, false)
+	report("InputGrad", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
+	for i := range wantDx {
+		dx.data[i] = float32(i % 7)
+		wantDx[i] += float64(i % 7)
+	}
+	c.InputGrad(dx.data, dy, packed.data, scratch.data, true)
+	report("InputGrad, accumulating", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
+
+	dw := guarded(len(w), nan)
+	for i := range wantDw {
+		dw.data[i] = float32(i % 5)
+		wantDw[i] += float64(i % 5)
+	}
+	c.WeightGrad(dw.data, x, dy, scratch.data)
+	report("WeightGrad", dw, wantDw, s.OutH()*s.OutW())
+}
+
+// naiveConv is the definition of ConvShape, and of its two gradients, in float64.
+func naiveConv(s ConvShape, x, w, dy []float32) (y, dx, dw []float64) {
+	y, dx, dw = make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
+	cg, og := s.Cin/s.Groups, s.Cout/s.Groups
+	for oy := range s.OutH() {
+		for ox := range s.OutW() {
+			for ky := range s.KH {
+				for kx := range s.KW {
+					iy, ix := oy*s.StrideH+ky*s.DilH-s.PadTop, ox*s.StrideW+kx*s.DilW-s.PadLeft
+					if iy < 0 || iy >= s.H || ix < 0 || ix >= s.W {
+						continue
+					}
+					for co := range s.Cout {
+						for ci := range cg {
+							xi, wi := (iy*s.W+ix)*s.Cin+co/og*cg+ci, ((ky*s.KW+kx)*cg+ci)*s.Cout+co
+							yi := (oy*s.OutW()+ox)*s.Cout + co
+							y[yi] += float64(x[xi]) * float64(w[wi])
+							dx[xi] += float64(dy[yi]) * float64(w[wi])
+							dw[wi] += float64(x[xi]) * float64(dy[yi])
+						}
+					}
+				}
+			}
+		}
+	}
+	return y, dx, dw
+}
+
+func TestConvAllocatesNothing(t *testing.T) {
+	s := ConvShape{H: 8, W: 8, Cin: 16, Cout: 16, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1}
+	c := NewConv(s)
+	x, y, w := make([]float32, 1024), make([]float32, 1024), make([]float32, s.Weights())
+	packed, scratch := make([]float32, c.PackedLen()+c.PackedGradLen()), make([]float32, c.ScratchLen())
+	if n := testing.AllocsPerRun(10, func() {
+		c.Pack(packed, w)
+		c.Forward(y, x, packed, scratch)
+		c.PackGrad(packed, w)
+		c.InputGrad(x, y, packed, scratch, true)
+		c.WeightGrad(w, x, y, scratch)
+	}); n != 0 {
+		t.Errorf("a training step allocates %v times", n)
+	}
+}
+
+func TestConvShapeCheck(t *testing.T) {
+	ok := ConvShape{H: 8, W: 8, Cin: 4, Cout: 6, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 2}
+	if err := ok.Check(); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*ConvShape){
+		"no rows":                         func(s *ConvShape) { s.H = 0 },
+		"stride zero":                     func(s *ConvShape) { s.StrideW = 0 },
+		"dilation zero":                   func(s *ConvShape) { s.DilH = 0 },
+		"negative padding":                func(s *ConvShape) { s.PadRight = -1 },
+		"groups":                          func(s *ConvShape) { s.Groups = 4 },
+		"window too large":                func(s *ConvShape) { s.KH = 9 },
+		"window too large for the stride": func(s *ConvShape) { s.KW, s.StrideW = 9, 3 },
+	} {
+		s := ok
+		change(&s)
+		if s.Check() == nil {
+			t.Errorf("%s: %+v passes", name, s)
+		}
+	}
+}
+
+func TestShortOperandsPanic(t *testing.T) {
+	s := ConvShape{H: 4, W: 4, Cin: 3, Cout: 5, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadLeft: 1, PadRight: 1, Groups: 1}
+	c := NewConv(s)
+	defer func() {
+		if r := fmt.Sprint(recover()); r != "kernel: y has 39 elements, want 40" {
+			t.Errorf("recovered %q", r)
+		}
+	}()
+	c.Forward(make([]float32, 39), make([]float32, 48), make([]float32, c.PackedLen()), make([]float32, c.ScratchLen()))
+}
+
+var nan = float32(math.NaN())
+
+// guard is a slice between canaries, which show writes out of its bounds.
+type guard struct{ data, all []float32 }
+
+const canaries = 64
+
+func guarded(n int, fill float32) *guard {
+	all := make([]float32, n+2*canaries)
+	for i := range all {
+		all[i] = -12345
+	}
+	data := all[canaries : canaries+n : canaries+n]
+	for i := range data {
+		data[i] = fill
+	}
+	return &guard{data, all}
+}
+
+func (g *guard) intact() error {
+	for i := range canaries {
+		if g.all[i] != -12345 || g.all[len(g.all)-1-i] != -12345 {
+			return fmt.Errorf("written out of bounds, %d elements before or %d after", canaries-i, canaries-i)
+		}
+	}
+	return nil
+}
+
+// compare allows for the rounding of sums of depth products of normal numbers.
+func (g *guard) compare(want []float64, depth int) error {
+	tolerance := 1e-6 * (4 + 3*math.Sqrt(float64(depth)))
+	for i, w := range want {
+		if d := math.Abs(float64(g.data[i]) - w); !(d <= tolerance*(1+math.Abs(w))) {
+			return fmt.Errorf("element %d of %d is %v, want %v", i, len(want), g.data[i], w)
+		}
+	}
+	return g.intact()
+}
+
+func normal(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return v
+}

@@ -1,0 +1,6 @@
+//go:build !amd64 || noasm
+
+package kernel
+
+func (t *tile) run(isa)     { t.runGo() }
+func (t *gradTile) run(isa) { t.runGo() }

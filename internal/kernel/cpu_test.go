@@ -1,0 +1,31 @@
+package kernel
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSelectISA(t *testing.T) {
+	all := []isa{isaGo, isaAVX2, isaAVX512}
+	for _, c := range []struct {
+		name      string
+		available []isa
+		want      isa
+		err       string
+	}{
+		{"", all, isaAVX512, ""},
+		{"", all[:1], isaGo, ""},
+		{"go", all, isaGo, ""},
+		{"avx2", all, isaAVX2, ""},
+		{"avx512", all[:2], isaAVX2, "ZAQ_KERNELS=avx512: not supported by this processor and build, which have go, avx2"},
+		{"AVX2", all, isaAVX512, "ZAQ_KERNELS=AVX2"},
+	} {
+		got, err := selectISA(c.name, c.available)
+		if got != c.want {
+			t.Errorf("selectISA(%q, %v) = %v, want %v", c.name, c.available, got, c.want)
+		}
+		if (err != nil) != (c.err != "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("selectISA(%q, %v): error %v, want %q", c.name, c.available, err, c.err)
+		}
+	}
+}

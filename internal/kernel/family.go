@@ -1,0 +1,42 @@
+package kernel
+
+// family is one implementation of the loops that go over whole arrays: portable Go, or assembly for an instruction
+// set. Each field is documented by its portable loop, NAMEGo.
+type family struct {
+	name   string
+	block  int // contiguous loops wrap around parameters whose length is a multiple of it, or is not exceeded
+	column int // the channels of a column loop, at most columnPad
+
+	forward   func(y, x, res, scale, shift []float32, k *chain, flags uint64)
+	backward  func(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []float64, rows, stride, width int, k *chain, flags uint64)
+	minMax    func(lo, hi, x []float32, rows, stride, width int)
+	affine2   func(y, a, b, ka, kb, k0 []float32, accumulate bool)
+	fakeQuant func(y, x, scale, lo, hi []float32)
+	maskRange func(dx, dy, x, lo, hi []float32)
+
+	add          func(y, a, b []float32)
+	axpy         func(y, x []float32, a float32)
+	scaleBy      func(y []float32, a float32)
+	tanh         func(y, x []float32)
+	tanhBackward func(dx, dy, y []float32, accumulate bool)
+	sgd          func(w, dw, v []float32, k sgdParams)
+	adam         func(w, dw, m, v []float32, k adamParams)
+}
+
+// impl is the family in use, chosen once at start.
+var impl family
+
+var portable = family{
+	name: "go", block: 1, column: columnPad,
+	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
+	add: addGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
+}
+
+func init() {
+	impl = portable
+	for _, f := range families() {
+		if f.name == selected.String() {
+			impl = f
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package kernel
+
+func families() []family { return []family{portable} }
