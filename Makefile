@@ -10,6 +10,10 @@ SHELL       := /bin/bash
 ORT_VERSION := 1.30.0
 PACKAGES    := ./...
 
+# testsum prints what go test says, and what was skipped; with STRICT=1 a skipped test is a failure.
+STRICT  :=
+testsum  = go run ./internal/testsum $(if $(STRICT),-strict)
+
 # Where tests look for real models and images, and for CIFAR-10. Both can be set from outside.
 export ZAQ_DATA    ?= $(abspath ../shared/data)
 export ZAQ_CIFAR10 ?= $(abspath data/cifar-10-batches-bin)
@@ -26,13 +30,13 @@ demo: ## quantize the network that comes with zaq
 	go run ./cmd/zaq demo
 
 test: ## all tests, naming those that were skipped
-	go test -json $(PACKAGES) | go run ./internal/testsum
+	go test -json $(PACKAGES) | $(testsum)
 
 race: ## tests of the packages that share memory, under the race detector
-	go test -race -json . ./internal/engine/... ./internal/kernel/... | go run ./internal/testsum
+	go test -race -json . ./internal/engine/... ./internal/kernel/... | $(testsum)
 
 noasm: ## all tests on portable Go kernels
-	go test -tags noasm -json $(PACKAGES) | go run ./internal/testsum
+	go test -tags noasm -json $(PACKAGES) | $(testsum)
 
 bench: ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)
@@ -48,7 +52,7 @@ lint: ## gofmt, vet for every platform, staticcheck
 
 oracles: cifar10 ## what tests compare with: ONNX Runtime (npm), PyTorch and Fashion-MNIST (apt), CIFAR-10
 	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
-	missing=$$(for p in python3-torch python3-onnx dataset-fashion-mnist; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	missing=$$(for p in python3-torch python3-onnx python3-numpy dataset-fashion-mnist; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 # The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.
@@ -61,7 +65,7 @@ cifar10: ## the official CIFAR-10 files, in data/
 rename: ## give the module another path: make rename MODULE=example.org/zaq
 	@test -n "$(MODULE)" || { echo "make rename MODULE=example.org/zaq"; exit 1; }
 	old=$$(go list -m) && go mod edit -module "$(MODULE)" && \
-	git ls-files '*.go' | xargs sed -i -E "s#^(\s*(import )?([[:alnum:]_.]+ )?)\"$$old(/[^\"]*)?\"\$$#\1\"$(MODULE)\4\"#" && go build ./...
+	git ls-files '*.go' | xargs sed -i -E "s#^(\s*(import )?([[:alnum:]_.]+ )?)\"$$old(/[^\"]*)?\"\$$#\1\"$(MODULE)\4\"#" && gofmt -w . && go build ./...
 
 clean: ## remove what was built
 	rm -rf bin

@@ -24,6 +24,7 @@ Usage:
     -o, --output DIR        where its files go (default zaq-demo)
         --precision P       bits of weights and activations (default w3a3)
         --seed N            of everything random (default 0)
+        --steps N           of training; as many as fit two minutes otherwise, up to the default of quantize
 
 Example:
     zaq demo --precision w2a4
@@ -41,12 +42,14 @@ type demoOptions struct {
 	dir       string
 	precision string
 	seed      uint64
+	steps     int
 }
 
 func (o *demoOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.dir, "output", "o", "zaq-demo", "")
 	flags.StringVar(&o.precision, "precision", "w3a3", "")
 	flags.Uint64Var(&o.seed, "seed", 0, "")
+	flags.IntVar(&o.steps, "steps", 0, "")
 }
 
 func newDemoCommand(a *app) *cobra.Command {
@@ -58,7 +61,8 @@ func newDemoCommand(a *app) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if _, _, err := zaq.ParsePrecision(o.precision); err != nil {
+		check := zaq.Options{Precision: o.precision, ZAQ: zaq.ZAQOptions{Steps: o.steps}}
+		if err := check.Check(); err != nil {
 			return err
 		}
 		return a.demo(cmd.Context(), &o)
@@ -84,7 +88,8 @@ func (a *app) demo(ctx context.Context, o *demoOptions) error {
 	}
 	for _, method := range []string{"rtn", "zaq"} {
 		options := zaq.Options{Method: method, Precision: o.precision, Seed: o.seed, Log: a.log}
-		if method == "zaq" {
+		options.ZAQ.Steps = o.steps
+		if method == "zaq" && o.steps == 0 {
 			if options.ZAQ.Steps, err = a.demoSteps(ctx, m, options); err != nil {
 				return err
 			}

@@ -3,12 +3,13 @@
 //
 //	go test -json ./... | testsum
 //
-// It exits with 1 if a test failed or a package did not build.
+// It exits with 1 if a test failed or a package did not build, and with -strict if a test was skipped.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -24,18 +25,20 @@ type event struct {
 }
 
 func main() {
-	failed, err := summarize(os.Stdin, os.Stdout)
+	strict := flag.Bool("strict", false, "fail if a test was skipped")
+	flag.Parse()
+	failed, skipped, err := summarize(os.Stdin, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testsum:", err)
 	}
-	if failed || err != nil {
+	if failed || err != nil || *strict && skipped > 0 {
 		os.Exit(1)
 	}
 }
 
 // summarize copies the output of failed tests and the last line of each package, then lists skipped tests.
-// It reports whether anything failed.
-func summarize(r io.Reader, w io.Writer) (failed bool, err error) {
+// It reports whether anything failed, and how many were skipped.
+func summarize(r io.Reader, w io.Writer) (failed bool, nskipped int, err error) {
 	type test struct{ pkg, name string }
 	output := map[test][]string{}
 	var skipped []string
@@ -78,7 +81,7 @@ func summarize(r io.Reader, w io.Writer) (failed bool, err error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return true, err
+		return true, 0, err
 	}
 	for t, unfinished := range output { // of tests that ended the process
 		failed = true
@@ -89,7 +92,7 @@ func summarize(r io.Reader, w io.Writer) (failed bool, err error) {
 	for _, s := range skipped {
 		fmt.Fprintln(w, "skipped:", s)
 	}
-	return failed, nil
+	return failed, len(skipped), nil
 }
 
 // packageLine prints a package's own output, less what says nothing.

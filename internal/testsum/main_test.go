@@ -53,9 +53,12 @@ func TestSummarize(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out strings.Builder
-			failed, err := summarize(strings.NewReader(strings.TrimSpace(events)+"\n"+c.more), &out)
+			failed, skipped, err := summarize(strings.NewReader(strings.TrimSpace(events)+"\n"+c.more), &out)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if skipped != 1 {
+				t.Errorf("%d skipped, want 1", skipped)
 			}
 			if failed != c.failed {
 				t.Errorf("failed = %v, want %v", failed, c.failed)
