@@ -17,6 +17,7 @@ func main() {
 			a.tile(s, v+1, pixels)
 			a.gradTile(s, v+1, pixels)
 		}
+		a.peak(s)
 		if err := os.WriteFile("../"+s.file, a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
 		}
