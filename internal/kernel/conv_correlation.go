@@ -36,6 +36,9 @@ type block struct {
 	lanes   int // channels in the last vector
 }
 
+// width is the number of channels of the block.
+func (b block) width(isa isa) int { return (b.vectors-1)*isa.lanes() + b.lanes }
+
 // plan prepares the tiles for a source padded by p.
 func (f *correlation) plan(p padding) {
 	f.srcRow = (p.left + f.w + p.right) * f.cin
@@ -85,7 +88,7 @@ func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 	for g := range f.groups {
 		w := w[g*(s.Cout/s.Groups):]
 		for _, b := range f.blocks {
-			width, used := b.vectors*lanes, (b.vectors-1)*lanes+b.lanes
+			width, used := b.vectors*lanes, b.width(f.isa)
 			for _, v := range f.windows {
 				dst := packed[:cin*width]
 				packed = packed[cin*width:]
