@@ -56,6 +56,14 @@ func awkwardShapes() []ConvShape {
 			s.Cout = 8
 			add(s)
 		}
+		for _, c := range []int{1, 3, 6} { // less than a vector
+			s := same(13, 11, 33, c, 3)
+			s.StrideH, s.StrideW = stride, stride
+			add(s)
+			s = same(11, 14, c, 33, 5)
+			s.StrideH, s.StrideW = stride, 4-stride
+			add(s)
+		}
 		s = same(13, 5, 33, 33, 3) // depthwise
 		s.Groups, s.StrideH, s.StrideW = 33, stride, stride
 		add(s)

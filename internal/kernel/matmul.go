@@ -105,10 +105,3 @@ func (buf *matMulBuffer) panel(b []float32, stride, depth, width, used int) []fl
 	copyRows(buf.b[:], width, b, stride, depth, used)
 	return buf.b[:depth*width]
 }
-
-// copyRows copies rows of n elements, dstStride and srcStride apart.
-func copyRows(dst []float32, dstStride int, src []float32, srcStride, rows, n int) {
-	for r := range rows {
-		copy(dst[r*dstStride:][:n], src[r*srcStride:][:n])
-	}
-}
