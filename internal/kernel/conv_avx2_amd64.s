@@ -17,7 +17,7 @@ DATA lanemask<>+56(SB)/8, $0
 GLOBL lanemask<>(SB), RODATA|NOPTR, $64
 
 // func tileAVX2x1(t *tile)
-TEXT ·tileAVX2x1(SB), NOSPLIT, $8-8
+TEXT ·tileAVX2x1(SB), NOSPLIT, $16-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -1357,8 +1357,924 @@ stored:
 	VZEROUPPER
 	RET
 
+// func depthwiseTileAVX2x1(t *tile)
+TEXT ·depthwiseTileAVX2x1(SB), NOSPLIT, $16-8
+	MOVQ t+0(FP), AX
+	MOVQ tile_xStep(AX), SI
+	SHLQ $2, SI
+	LEAQ (SI)(SI*2), DI
+	LEAQ (SI)(SI*4), R8
+	LEAQ (DI)(SI*4), R9
+	MOVQ tile_wRow(AX), R13
+	SHLQ $2, R13
+	MOVQ tile_x(AX), R14
+	MOVQ tile_xAt(AX), BX
+	LEAQ (R14)(BX*4), R14
+	MOVQ tile_dst(AX), R15
+	MOVQ tile_count(AX), BX
+	MOVQ BX, count-8(SP)
+	MOVQ tile_kStep(AX), BX
+	SHLQ $2, BX
+	MOVQ BX, kstep-16(SP)
+
+next:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ tile_taps+8(AX), R12
+	MOVQ tile_taps(AX), R11
+	TESTQ R12, R12
+	JEQ done
+
+tap:
+	MOVQ tap_x(R11), BX
+	LEAQ (R14)(BX*4), BX
+	LEAQ (BX)(SI*8), CX
+	ADDQ SI, CX
+	MOVQ tap_w(R11), DX
+	IMULQ R13, DX
+	ADDQ tile_w(AX), DX
+	MOVQ tile_pixels(AX), R10
+	CMPQ R10, $7
+	JGE enter_from7
+	CMPQ R10, $4
+	JGE enter_from4
+	CMPQ R10, $2
+	JGE enter_from2
+	JMP enter1
+enter_from2:
+	CMPQ R10, $3
+	JEQ enter3
+	JMP enter2
+enter_from4:
+	CMPQ R10, $5
+	JGE enter_from5
+	JMP enter4
+enter_from5:
+	CMPQ R10, $6
+	JEQ enter6
+	JMP enter5
+enter_from7:
+	CMPQ R10, $10
+	JGE enter_from10
+	CMPQ R10, $8
+	JGE enter_from8
+	JMP enter7
+enter_from8:
+	CMPQ R10, $9
+	JEQ enter9
+	JMP enter8
+enter_from10:
+	CMPQ R10, $11
+	JGE enter_from11
+	JMP enter10
+enter_from11:
+	CMPQ R10, $12
+	JEQ enter12
+	JMP enter11
+
+enter12:
+	MOVQ tap_k(R11), R10
+
+loop12:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	VFMADD231PS 0(BX)(R9*1), Y12, Y7
+	VFMADD231PS 0(BX)(SI*8), Y12, Y8
+	VFMADD231PS 0(CX), Y12, Y9
+	VFMADD231PS 0(CX)(SI*1), Y12, Y10
+	VFMADD231PS 0(CX)(SI*2), Y12, Y11
+	ADDQ kstep-16(SP), BX
+	ADDQ kstep-16(SP), CX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop12
+	JMP tapped
+
+enter11:
+	MOVQ tap_k(R11), R10
+
+loop11:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	VFMADD231PS 0(BX)(R9*1), Y12, Y7
+	VFMADD231PS 0(BX)(SI*8), Y12, Y8
+	VFMADD231PS 0(CX), Y12, Y9
+	VFMADD231PS 0(CX)(SI*1), Y12, Y10
+	ADDQ kstep-16(SP), BX
+	ADDQ kstep-16(SP), CX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop11
+	JMP tapped
+
+enter10:
+	MOVQ tap_k(R11), R10
+
+loop10:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	VFMADD231PS 0(BX)(R9*1), Y12, Y7
+	VFMADD231PS 0(BX)(SI*8), Y12, Y8
+	VFMADD231PS 0(CX), Y12, Y9
+	ADDQ kstep-16(SP), BX
+	ADDQ kstep-16(SP), CX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop10
+	JMP tapped
+
+enter9:
+	MOVQ tap_k(R11), R10
+
+loop9:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	VFMADD231PS 0(BX)(R9*1), Y12, Y7
+	VFMADD231PS 0(BX)(SI*8), Y12, Y8
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop9
+	JMP tapped
+
+enter8:
+	MOVQ tap_k(R11), R10
+
+loop8:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	VFMADD231PS 0(BX)(R9*1), Y12, Y7
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop8
+	JMP tapped
+
+enter7:
+	MOVQ tap_k(R11), R10
+
+loop7:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	VFMADD231PS 0(BX)(DI*2), Y12, Y6
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop7
+	JMP tapped
+
+enter6:
+	MOVQ tap_k(R11), R10
+
+loop6:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	VFMADD231PS 0(BX)(R8*1), Y12, Y5
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop6
+	JMP tapped
+
+enter5:
+	MOVQ tap_k(R11), R10
+
+loop5:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	VFMADD231PS 0(BX)(SI*4), Y12, Y4
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop5
+	JMP tapped
+
+enter4:
+	MOVQ tap_k(R11), R10
+
+loop4:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	VFMADD231PS 0(BX)(DI*1), Y12, Y3
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop4
+	JMP tapped
+
+enter3:
+	MOVQ tap_k(R11), R10
+
+loop3:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	VFMADD231PS 0(BX)(SI*2), Y12, Y2
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop3
+	JMP tapped
+
+enter2:
+	MOVQ tap_k(R11), R10
+
+loop2:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 0(BX)(SI*1), Y12, Y1
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop2
+	JMP tapped
+
+enter1:
+	MOVQ tap_k(R11), R10
+
+loop1:
+	VMOVUPS 0(DX), Y12
+	VFMADD231PS 0(BX), Y12, Y0
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop1
+	JMP tapped
+
+tapped:
+	ADDQ $tap__size, R11
+	DECQ R12
+	JNE tap
+
+done:
+	MOVQ tile_lanes(AX), BX
+	LEAQ lanemask<>+32(SB), CX
+	SHLQ $2, BX
+	SUBQ BX, CX
+	VMOVUPS (CX), Y12
+	MOVQ tile_pixels(AX), R10
+	MOVQ tile_dstStep(AX), BX
+	SHLQ $2, BX
+	LEAQ -1(R10), CX
+	IMULQ BX, CX
+	ADDQ R15, CX
+	LEAQ (CX)(BX*1), R15
+	MOVQ R10, DX
+	IMULQ SI, DX
+	ADDQ DX, R14
+	CMPQ tile_lanes(AX), $8
+	JNE masked
+	CMPB tile_accumulate(AX), $0
+	JNE add
+	CMPQ R10, $7
+	JGE set_from7
+	CMPQ R10, $4
+	JGE set_from4
+	CMPQ R10, $2
+	JGE set_from2
+	JMP set1
+set_from2:
+	CMPQ R10, $3
+	JEQ set3
+	JMP set2
+set_from4:
+	CMPQ R10, $5
+	JGE set_from5
+	JMP set4
+set_from5:
+	CMPQ R10, $6
+	JEQ set6
+	JMP set5
+set_from7:
+	CMPQ R10, $10
+	JGE set_from10
+	CMPQ R10, $8
+	JGE set_from8
+	JMP set7
+set_from8:
+	CMPQ R10, $9
+	JEQ set9
+	JMP set8
+set_from10:
+	CMPQ R10, $11
+	JGE set_from11
+	JMP set10
+set_from11:
+	CMPQ R10, $12
+	JEQ set12
+	JMP set11
+
+set12:
+	VMOVUPS Y11, (CX)
+	SUBQ BX, CX
+
+set11:
+	VMOVUPS Y10, (CX)
+	SUBQ BX, CX
+
+set10:
+	VMOVUPS Y9, (CX)
+	SUBQ BX, CX
+
+set9:
+	VMOVUPS Y8, (CX)
+	SUBQ BX, CX
+
+set8:
+	VMOVUPS Y7, (CX)
+	SUBQ BX, CX
+
+set7:
+	VMOVUPS Y6, (CX)
+	SUBQ BX, CX
+
+set6:
+	VMOVUPS Y5, (CX)
+	SUBQ BX, CX
+
+set5:
+	VMOVUPS Y4, (CX)
+	SUBQ BX, CX
+
+set4:
+	VMOVUPS Y3, (CX)
+	SUBQ BX, CX
+
+set3:
+	VMOVUPS Y2, (CX)
+	SUBQ BX, CX
+
+set2:
+	VMOVUPS Y1, (CX)
+	SUBQ BX, CX
+
+set1:
+	VMOVUPS Y0, (CX)
+	JMP stored
+
+add:
+	CMPQ R10, $7
+	JGE add_from7
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+add_from7:
+	CMPQ R10, $10
+	JGE add_from10
+	CMPQ R10, $8
+	JGE add_from8
+	JMP add7
+add_from8:
+	CMPQ R10, $9
+	JEQ add9
+	JMP add8
+add_from10:
+	CMPQ R10, $11
+	JGE add_from11
+	JMP add10
+add_from11:
+	CMPQ R10, $12
+	JEQ add12
+	JMP add11
+
+add12:
+	VADDPS (CX), Y11, Y11
+	VMOVUPS Y11, (CX)
+	SUBQ BX, CX
+
+add11:
+	VADDPS (CX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	SUBQ BX, CX
+
+add10:
+	VADDPS (CX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	SUBQ BX, CX
+
+add9:
+	VADDPS (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	SUBQ BX, CX
+
+add8:
+	VADDPS (CX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	SUBQ BX, CX
+
+add7:
+	VADDPS (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	SUBQ BX, CX
+
+add6:
+	VADDPS (CX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	SUBQ BX, CX
+
+add5:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	SUBQ BX, CX
+
+add4:
+	VADDPS (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	SUBQ BX, CX
+
+add3:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	SUBQ BX, CX
+
+add2:
+	VADDPS (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	SUBQ BX, CX
+
+add1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	JMP stored
+
+masked:
+	CMPB tile_accumulate(AX), $0
+	JNE maskedadd
+	CMPQ R10, $7
+	JGE maskedset_from7
+	CMPQ R10, $4
+	JGE maskedset_from4
+	CMPQ R10, $2
+	JGE maskedset_from2
+	JMP maskedset1
+maskedset_from2:
+	CMPQ R10, $3
+	JEQ maskedset3
+	JMP maskedset2
+maskedset_from4:
+	CMPQ R10, $5
+	JGE maskedset_from5
+	JMP maskedset4
+maskedset_from5:
+	CMPQ R10, $6
+	JEQ maskedset6
+	JMP maskedset5
+maskedset_from7:
+	CMPQ R10, $10
+	JGE maskedset_from10
+	CMPQ R10, $8
+	JGE maskedset_from8
+	JMP maskedset7
+maskedset_from8:
+	CMPQ R10, $9
+	JEQ maskedset9
+	JMP maskedset8
+maskedset_from10:
+	CMPQ R10, $11
+	JGE maskedset_from11
+	JMP maskedset10
+maskedset_from11:
+	CMPQ R10, $12
+	JEQ maskedset12
+	JMP maskedset11
+
+maskedset12:
+	VMASKMOVPS Y11, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset11:
+	VMASKMOVPS Y10, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset10:
+	VMASKMOVPS Y9, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset9:
+	VMASKMOVPS Y8, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset8:
+	VMASKMOVPS Y7, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset7:
+	VMASKMOVPS Y6, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset6:
+	VMASKMOVPS Y5, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset5:
+	VMASKMOVPS Y4, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset4:
+	VMASKMOVPS Y3, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset3:
+	VMASKMOVPS Y2, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset2:
+	VMASKMOVPS Y1, Y12, (CX)
+	SUBQ BX, CX
+
+maskedset1:
+	VMASKMOVPS Y0, Y12, (CX)
+	JMP stored
+
+maskedadd:
+	CMPQ R10, $7
+	JGE maskedadd_from7
+	CMPQ R10, $4
+	JGE maskedadd_from4
+	CMPQ R10, $2
+	JGE maskedadd_from2
+	JMP maskedadd1
+maskedadd_from2:
+	CMPQ R10, $3
+	JEQ maskedadd3
+	JMP maskedadd2
+maskedadd_from4:
+	CMPQ R10, $5
+	JGE maskedadd_from5
+	JMP maskedadd4
+maskedadd_from5:
+	CMPQ R10, $6
+	JEQ maskedadd6
+	JMP maskedadd5
+maskedadd_from7:
+	CMPQ R10, $10
+	JGE maskedadd_from10
+	CMPQ R10, $8
+	JGE maskedadd_from8
+	JMP maskedadd7
+maskedadd_from8:
+	CMPQ R10, $9
+	JEQ maskedadd9
+	JMP maskedadd8
+maskedadd_from10:
+	CMPQ R10, $11
+	JGE maskedadd_from11
+	JMP maskedadd10
+maskedadd_from11:
+	CMPQ R10, $12
+	JEQ maskedadd12
+	JMP maskedadd11
+
+maskedadd12:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y11, Y11
+	VMASKMOVPS Y11, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd11:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y10, Y10
+	VMASKMOVPS Y10, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd10:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y9, Y9
+	VMASKMOVPS Y9, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd9:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y8, Y8
+	VMASKMOVPS Y8, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd8:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y7, Y7
+	VMASKMOVPS Y7, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd7:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y6, Y6
+	VMASKMOVPS Y6, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd6:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y5, Y5
+	VMASKMOVPS Y5, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd5:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y4, Y4
+	VMASKMOVPS Y4, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd4:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y3, Y3
+	VMASKMOVPS Y3, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd3:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y2, Y2
+	VMASKMOVPS Y2, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd2:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y1, Y1
+	VMASKMOVPS Y1, Y12, (CX)
+	SUBQ BX, CX
+
+maskedadd1:
+	VMASKMOVPS (CX), Y12, Y13
+	VADDPS Y13, Y0, Y0
+	VMASKMOVPS Y0, Y12, (CX)
+
+stored:
+	DECQ count-8(SP)
+	JNE next
+	VZEROUPPER
+	RET
+
+// func depthwiseGradTileAVX2x1(t *gradTile)
+TEXT ·depthwiseGradTileAVX2x1(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ gradTile_lanes(AX), BX
+	LEAQ lanemask<>+32(SB), CX
+	SHLQ $2, BX
+	SUBQ BX, CX
+	VMOVUPS (CX), Y15
+	MOVQ gradTile_x(AX), SI
+	MOVQ gradTile_dy(AX), DI
+	MOVQ gradTile_xStep(AX), R8
+	SHLQ $2, R8
+	MOVQ gradTile_dyStep(AX), R9
+	SHLQ $2, R9
+	MOVQ gradTile_xRow(AX), R10
+	SHLQ $2, R10
+	MOVQ gradTile_dyRow(AX), R11
+	SHLQ $2, R11
+	MOVQ gradTile_rows(AX), R12
+	MOVQ gradTile_entries(AX), R13
+	MOVQ gradTile_entryStep(AX), R14
+	SHLQ $2, R14
+	LEAQ (R14)(R14*2), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+
+row:
+	MOVQ SI, BX
+	MOVQ DI, DX
+	MOVQ gradTile_cols(AX), CX
+	CMPQ R13, $3
+	JGE loop_from3
+	CMPQ R13, $2
+	JEQ loop2
+	JMP loop1
+loop_from3:
+	CMPQ R13, $4
+	JGE loop_from4
+	JMP loop3
+loop_from4:
+	CMPQ R13, $5
+	JEQ loop5
+	JMP loop4
+
+loop5:
+	VMASKMOVPS 0(DX), Y15, Y5
+	VFMADD231PS 0(BX), Y5, Y0
+	VFMADD231PS 0(BX)(R14*1), Y5, Y1
+	VFMADD231PS 0(BX)(R14*2), Y5, Y2
+	VFMADD231PS 0(BX)(R15*1), Y5, Y3
+	VFMADD231PS 0(BX)(R14*4), Y5, Y4
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop5
+	JMP rowdone
+
+loop4:
+	VMASKMOVPS 0(DX), Y15, Y5
+	VFMADD231PS 0(BX), Y5, Y0
+	VFMADD231PS 0(BX)(R14*1), Y5, Y1
+	VFMADD231PS 0(BX)(R14*2), Y5, Y2
+	VFMADD231PS 0(BX)(R15*1), Y5, Y3
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop4
+	JMP rowdone
+
+loop3:
+	VMASKMOVPS 0(DX), Y15, Y5
+	VFMADD231PS 0(BX), Y5, Y0
+	VFMADD231PS 0(BX)(R14*1), Y5, Y1
+	VFMADD231PS 0(BX)(R14*2), Y5, Y2
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop3
+	JMP rowdone
+
+loop2:
+	VMASKMOVPS 0(DX), Y15, Y5
+	VFMADD231PS 0(BX), Y5, Y0
+	VFMADD231PS 0(BX)(R14*1), Y5, Y1
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop2
+	JMP rowdone
+
+loop1:
+	VMASKMOVPS 0(DX), Y15, Y5
+	VFMADD231PS 0(BX), Y5, Y0
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop1
+	JMP rowdone
+
+rowdone:
+	ADDQ R10, SI
+	ADDQ R11, DI
+	DECQ R12
+	JNE row
+
+	// dw, from the last entry to the first
+	MOVQ gradTile_dwRow(AX), BX
+	SHLQ $2, BX
+	LEAQ -1(R13), CX
+	IMULQ BX, CX
+	ADDQ gradTile_dw(AX), CX
+	CMPQ gradTile_lanes(AX), $8
+	JNE masked
+	CMPQ R13, $3
+	JGE add_from3
+	CMPQ R13, $2
+	JEQ add2
+	JMP add1
+add_from3:
+	CMPQ R13, $4
+	JGE add_from4
+	JMP add3
+add_from4:
+	CMPQ R13, $5
+	JEQ add5
+	JMP add4
+
+add5:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	SUBQ BX, CX
+
+add4:
+	VADDPS (CX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	SUBQ BX, CX
+
+add3:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	SUBQ BX, CX
+
+add2:
+	VADDPS (CX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	SUBQ BX, CX
+
+add1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	JMP stored
+
+masked:
+	CMPQ R13, $3
+	JGE maskedadd_from3
+	CMPQ R13, $2
+	JEQ maskedadd2
+	JMP maskedadd1
+maskedadd_from3:
+	CMPQ R13, $4
+	JGE maskedadd_from4
+	JMP maskedadd3
+maskedadd_from4:
+	CMPQ R13, $5
+	JEQ maskedadd5
+	JMP maskedadd4
+
+maskedadd5:
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS Y5, Y4, Y4
+	VMASKMOVPS Y4, Y15, (CX)
+	SUBQ BX, CX
+
+maskedadd4:
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS Y5, Y3, Y3
+	VMASKMOVPS Y3, Y15, (CX)
+	SUBQ BX, CX
+
+maskedadd3:
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS Y5, Y2, Y2
+	VMASKMOVPS Y2, Y15, (CX)
+	SUBQ BX, CX
+
+maskedadd2:
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS Y5, Y1, Y1
+	VMASKMOVPS Y1, Y15, (CX)
+	SUBQ BX, CX
+
+maskedadd1:
+	VMASKMOVPS (CX), Y15, Y5
+	VADDPS Y5, Y0, Y0
+	VMASKMOVPS Y0, Y15, (CX)
+
+stored:
+	VZEROUPPER
+	RET
+
 // func tileAVX2x2(t *tile)
-TEXT ·tileAVX2x2(SB), NOSPLIT, $8-8
+TEXT ·tileAVX2x2(SB), NOSPLIT, $16-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -2121,6 +3037,690 @@ maskedadd1:
 	VMOVUPS Y0, (CX)
 	VMASKMOVPS 32(CX), Y15, Y12
 	VADDPS Y12, Y1, Y1
+	VMASKMOVPS Y1, Y15, 32(CX)
+
+stored:
+	VZEROUPPER
+	RET
+
+// func depthwiseTileAVX2x2(t *tile)
+TEXT ·depthwiseTileAVX2x2(SB), NOSPLIT, $16-8
+	MOVQ t+0(FP), AX
+	MOVQ tile_xStep(AX), SI
+	SHLQ $2, SI
+	LEAQ (SI)(SI*2), DI
+	LEAQ (SI)(SI*4), R8
+	LEAQ (DI)(SI*4), R9
+	MOVQ tile_wRow(AX), R13
+	SHLQ $2, R13
+	MOVQ tile_x(AX), R14
+	MOVQ tile_xAt(AX), BX
+	LEAQ (R14)(BX*4), R14
+	MOVQ tile_dst(AX), R15
+	MOVQ tile_count(AX), BX
+	MOVQ BX, count-8(SP)
+	MOVQ tile_kStep(AX), BX
+	SHLQ $2, BX
+	MOVQ BX, kstep-16(SP)
+
+next:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	VXORPS Y10, Y10, Y10
+	VXORPS Y11, Y11, Y11
+	MOVQ tile_taps+8(AX), R12
+	MOVQ tile_taps(AX), R11
+	TESTQ R12, R12
+	JEQ done
+
+tap:
+	MOVQ tap_x(R11), BX
+	LEAQ (R14)(BX*4), BX
+	LEAQ (BX)(SI*8), CX
+	ADDQ SI, CX
+	MOVQ tap_w(R11), DX
+	IMULQ R13, DX
+	ADDQ tile_w(AX), DX
+	MOVQ tile_pixels(AX), R10
+	CMPQ R10, $4
+	JGE enter_from4
+	CMPQ R10, $2
+	JGE enter_from2
+	JMP enter1
+enter_from2:
+	CMPQ R10, $3
+	JEQ enter3
+	JMP enter2
+enter_from4:
+	CMPQ R10, $5
+	JGE enter_from5
+	JMP enter4
+enter_from5:
+	CMPQ R10, $6
+	JEQ enter6
+	JMP enter5
+
+enter6:
+	MOVQ tap_k(R11), R10
+
+loop6:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	VFMADD231PS 0(BX)(SI*1), Y12, Y2
+	VFMADD231PS 32(BX)(SI*1), Y13, Y3
+	VFMADD231PS 0(BX)(SI*2), Y12, Y4
+	VFMADD231PS 32(BX)(SI*2), Y13, Y5
+	VFMADD231PS 0(BX)(DI*1), Y12, Y6
+	VFMADD231PS 32(BX)(DI*1), Y13, Y7
+	VFMADD231PS 0(BX)(SI*4), Y12, Y8
+	VFMADD231PS 32(BX)(SI*4), Y13, Y9
+	VFMADD231PS 0(BX)(R8*1), Y12, Y10
+	VFMADD231PS 32(BX)(R8*1), Y13, Y11
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop6
+	JMP tapped
+
+enter5:
+	MOVQ tap_k(R11), R10
+
+loop5:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	VFMADD231PS 0(BX)(SI*1), Y12, Y2
+	VFMADD231PS 32(BX)(SI*1), Y13, Y3
+	VFMADD231PS 0(BX)(SI*2), Y12, Y4
+	VFMADD231PS 32(BX)(SI*2), Y13, Y5
+	VFMADD231PS 0(BX)(DI*1), Y12, Y6
+	VFMADD231PS 32(BX)(DI*1), Y13, Y7
+	VFMADD231PS 0(BX)(SI*4), Y12, Y8
+	VFMADD231PS 32(BX)(SI*4), Y13, Y9
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop5
+	JMP tapped
+
+enter4:
+	MOVQ tap_k(R11), R10
+
+loop4:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	VFMADD231PS 0(BX)(SI*1), Y12, Y2
+	VFMADD231PS 32(BX)(SI*1), Y13, Y3
+	VFMADD231PS 0(BX)(SI*2), Y12, Y4
+	VFMADD231PS 32(BX)(SI*2), Y13, Y5
+	VFMADD231PS 0(BX)(DI*1), Y12, Y6
+	VFMADD231PS 32(BX)(DI*1), Y13, Y7
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop4
+	JMP tapped
+
+enter3:
+	MOVQ tap_k(R11), R10
+
+loop3:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	VFMADD231PS 0(BX)(SI*1), Y12, Y2
+	VFMADD231PS 32(BX)(SI*1), Y13, Y3
+	VFMADD231PS 0(BX)(SI*2), Y12, Y4
+	VFMADD231PS 32(BX)(SI*2), Y13, Y5
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop3
+	JMP tapped
+
+enter2:
+	MOVQ tap_k(R11), R10
+
+loop2:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	VFMADD231PS 0(BX)(SI*1), Y12, Y2
+	VFMADD231PS 32(BX)(SI*1), Y13, Y3
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop2
+	JMP tapped
+
+enter1:
+	MOVQ tap_k(R11), R10
+
+loop1:
+	VMOVUPS 0(DX), Y12
+	VMOVUPS 32(DX), Y13
+	VFMADD231PS 0(BX), Y12, Y0
+	VFMADD231PS 32(BX), Y13, Y1
+	ADDQ kstep-16(SP), BX
+	ADDQ R13, DX
+	DECQ R10
+	JNE loop1
+	JMP tapped
+
+tapped:
+	ADDQ $tap__size, R11
+	DECQ R12
+	JNE tap
+
+done:
+	MOVQ tile_lanes(AX), BX
+	LEAQ lanemask<>+32(SB), CX
+	SHLQ $2, BX
+	SUBQ BX, CX
+	VMOVUPS (CX), Y12
+	MOVQ tile_pixels(AX), R10
+	MOVQ tile_dstStep(AX), BX
+	SHLQ $2, BX
+	LEAQ -1(R10), CX
+	IMULQ BX, CX
+	ADDQ R15, CX
+	LEAQ (CX)(BX*1), R15
+	MOVQ R10, DX
+	IMULQ SI, DX
+	ADDQ DX, R14
+	CMPQ tile_lanes(AX), $8
+	JNE masked
+	CMPB tile_accumulate(AX), $0
+	JNE add
+	CMPQ R10, $4
+	JGE set_from4
+	CMPQ R10, $2
+	JGE set_from2
+	JMP set1
+set_from2:
+	CMPQ R10, $3
+	JEQ set3
+	JMP set2
+set_from4:
+	CMPQ R10, $5
+	JGE set_from5
+	JMP set4
+set_from5:
+	CMPQ R10, $6
+	JEQ set6
+	JMP set5
+
+set6:
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	SUBQ BX, CX
+
+set5:
+	VMOVUPS Y8, (CX)
+	VMOVUPS Y9, 32(CX)
+	SUBQ BX, CX
+
+set4:
+	VMOVUPS Y6, (CX)
+	VMOVUPS Y7, 32(CX)
+	SUBQ BX, CX
+
+set3:
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	SUBQ BX, CX
+
+set2:
+	VMOVUPS Y2, (CX)
+	VMOVUPS Y3, 32(CX)
+	SUBQ BX, CX
+
+set1:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	JMP stored
+
+add:
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+
+add6:
+	VADDPS (CX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VADDPS 32(CX), Y11, Y11
+	VMOVUPS Y11, 32(CX)
+	SUBQ BX, CX
+
+add5:
+	VADDPS (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS 32(CX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	SUBQ BX, CX
+
+add4:
+	VADDPS (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS 32(CX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	SUBQ BX, CX
+
+add3:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS 32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	SUBQ BX, CX
+
+add2:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS 32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	SUBQ BX, CX
+
+add1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS 32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	JMP stored
+
+masked:
+	CMPB tile_accumulate(AX), $0
+	JNE maskedadd
+	CMPQ R10, $4
+	JGE maskedset_from4
+	CMPQ R10, $2
+	JGE maskedset_from2
+	JMP maskedset1
+maskedset_from2:
+	CMPQ R10, $3
+	JEQ maskedset3
+	JMP maskedset2
+maskedset_from4:
+	CMPQ R10, $5
+	JGE maskedset_from5
+	JMP maskedset4
+maskedset_from5:
+	CMPQ R10, $6
+	JEQ maskedset6
+	JMP maskedset5
+
+maskedset6:
+	VMOVUPS Y10, (CX)
+	VMASKMOVPS Y11, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedset5:
+	VMOVUPS Y8, (CX)
+	VMASKMOVPS Y9, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedset4:
+	VMOVUPS Y6, (CX)
+	VMASKMOVPS Y7, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedset3:
+	VMOVUPS Y4, (CX)
+	VMASKMOVPS Y5, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedset2:
+	VMOVUPS Y2, (CX)
+	VMASKMOVPS Y3, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedset1:
+	VMOVUPS Y0, (CX)
+	VMASKMOVPS Y1, Y12, 32(CX)
+	JMP stored
+
+maskedadd:
+	CMPQ R10, $4
+	JGE maskedadd_from4
+	CMPQ R10, $2
+	JGE maskedadd_from2
+	JMP maskedadd1
+maskedadd_from2:
+	CMPQ R10, $3
+	JEQ maskedadd3
+	JMP maskedadd2
+maskedadd_from4:
+	CMPQ R10, $5
+	JGE maskedadd_from5
+	JMP maskedadd4
+maskedadd_from5:
+	CMPQ R10, $6
+	JEQ maskedadd6
+	JMP maskedadd5
+
+maskedadd6:
+	VADDPS (CX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y11, Y11
+	VMASKMOVPS Y11, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedadd5:
+	VADDPS (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y9, Y9
+	VMASKMOVPS Y9, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedadd4:
+	VADDPS (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y7, Y7
+	VMASKMOVPS Y7, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedadd3:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y5, Y5
+	VMASKMOVPS Y5, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedadd2:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y3, Y3
+	VMASKMOVPS Y3, Y12, 32(CX)
+	SUBQ BX, CX
+
+maskedadd1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VMASKMOVPS 32(CX), Y12, Y13
+	VADDPS Y13, Y1, Y1
+	VMASKMOVPS Y1, Y12, 32(CX)
+
+stored:
+	DECQ count-8(SP)
+	JNE next
+	VZEROUPPER
+	RET
+
+// func depthwiseGradTileAVX2x2(t *gradTile)
+TEXT ·depthwiseGradTileAVX2x2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ gradTile_lanes(AX), BX
+	LEAQ lanemask<>+32(SB), CX
+	SHLQ $2, BX
+	SUBQ BX, CX
+	VMOVUPS (CX), Y15
+	MOVQ gradTile_x(AX), SI
+	MOVQ gradTile_dy(AX), DI
+	MOVQ gradTile_xStep(AX), R8
+	SHLQ $2, R8
+	MOVQ gradTile_dyStep(AX), R9
+	SHLQ $2, R9
+	MOVQ gradTile_xRow(AX), R10
+	SHLQ $2, R10
+	MOVQ gradTile_dyRow(AX), R11
+	SHLQ $2, R11
+	MOVQ gradTile_rows(AX), R12
+	MOVQ gradTile_entries(AX), R13
+	MOVQ gradTile_entryStep(AX), R14
+	SHLQ $2, R14
+	LEAQ (R14)(R14*2), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+
+row:
+	MOVQ SI, BX
+	MOVQ DI, DX
+	MOVQ gradTile_cols(AX), CX
+	CMPQ R13, $3
+	JGE loop_from3
+	CMPQ R13, $2
+	JEQ loop2
+	JMP loop1
+loop_from3:
+	CMPQ R13, $4
+	JGE loop_from4
+	JMP loop3
+loop_from4:
+	CMPQ R13, $5
+	JEQ loop5
+	JMP loop4
+
+loop5:
+	VMOVUPS 0(DX), Y10
+	VMASKMOVPS 32(DX), Y15, Y11
+	VFMADD231PS 0(BX), Y10, Y0
+	VFMADD231PS 32(BX), Y11, Y1
+	VFMADD231PS 0(BX)(R14*1), Y10, Y2
+	VFMADD231PS 32(BX)(R14*1), Y11, Y3
+	VFMADD231PS 0(BX)(R14*2), Y10, Y4
+	VFMADD231PS 32(BX)(R14*2), Y11, Y5
+	VFMADD231PS 0(BX)(R15*1), Y10, Y6
+	VFMADD231PS 32(BX)(R15*1), Y11, Y7
+	VFMADD231PS 0(BX)(R14*4), Y10, Y8
+	VFMADD231PS 32(BX)(R14*4), Y11, Y9
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop5
+	JMP rowdone
+
+loop4:
+	VMOVUPS 0(DX), Y10
+	VMASKMOVPS 32(DX), Y15, Y11
+	VFMADD231PS 0(BX), Y10, Y0
+	VFMADD231PS 32(BX), Y11, Y1
+	VFMADD231PS 0(BX)(R14*1), Y10, Y2
+	VFMADD231PS 32(BX)(R14*1), Y11, Y3
+	VFMADD231PS 0(BX)(R14*2), Y10, Y4
+	VFMADD231PS 32(BX)(R14*2), Y11, Y5
+	VFMADD231PS 0(BX)(R15*1), Y10, Y6
+	VFMADD231PS 32(BX)(R15*1), Y11, Y7
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop4
+	JMP rowdone
+
+loop3:
+	VMOVUPS 0(DX), Y10
+	VMASKMOVPS 32(DX), Y15, Y11
+	VFMADD231PS 0(BX), Y10, Y0
+	VFMADD231PS 32(BX), Y11, Y1
+	VFMADD231PS 0(BX)(R14*1), Y10, Y2
+	VFMADD231PS 32(BX)(R14*1), Y11, Y3
+	VFMADD231PS 0(BX)(R14*2), Y10, Y4
+	VFMADD231PS 32(BX)(R14*2), Y11, Y5
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop3
+	JMP rowdone
+
+loop2:
+	VMOVUPS 0(DX), Y10
+	VMASKMOVPS 32(DX), Y15, Y11
+	VFMADD231PS 0(BX), Y10, Y0
+	VFMADD231PS 32(BX), Y11, Y1
+	VFMADD231PS 0(BX)(R14*1), Y10, Y2
+	VFMADD231PS 32(BX)(R14*1), Y11, Y3
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop2
+	JMP rowdone
+
+loop1:
+	VMOVUPS 0(DX), Y10
+	VMASKMOVPS 32(DX), Y15, Y11
+	VFMADD231PS 0(BX), Y10, Y0
+	VFMADD231PS 32(BX), Y11, Y1
+	ADDQ R8, BX
+	ADDQ R9, DX
+	DECQ CX
+	JNE loop1
+	JMP rowdone
+
+rowdone:
+	ADDQ R10, SI
+	ADDQ R11, DI
+	DECQ R12
+	JNE row
+
+	// dw, from the last entry to the first
+	MOVQ gradTile_dwRow(AX), BX
+	SHLQ $2, BX
+	LEAQ -1(R13), CX
+	IMULQ BX, CX
+	ADDQ gradTile_dw(AX), CX
+	CMPQ gradTile_lanes(AX), $8
+	JNE masked
+	CMPQ R13, $3
+	JGE add_from3
+	CMPQ R13, $2
+	JEQ add2
+	JMP add1
+add_from3:
+	CMPQ R13, $4
+	JGE add_from4
+	JMP add3
+add_from4:
+	CMPQ R13, $5
+	JEQ add5
+	JMP add4
+
+add5:
+	VADDPS (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS 32(CX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	SUBQ BX, CX
+
+add4:
+	VADDPS (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS 32(CX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	SUBQ BX, CX
+
+add3:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS 32(CX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	SUBQ BX, CX
+
+add2:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS 32(CX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	SUBQ BX, CX
+
+add1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS 32(CX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	JMP stored
+
+masked:
+	CMPQ R13, $3
+	JGE maskedadd_from3
+	CMPQ R13, $2
+	JEQ maskedadd2
+	JMP maskedadd1
+maskedadd_from3:
+	CMPQ R13, $4
+	JGE maskedadd_from4
+	JMP maskedadd3
+maskedadd_from4:
+	CMPQ R13, $5
+	JEQ maskedadd5
+	JMP maskedadd4
+
+maskedadd5:
+	VADDPS (CX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS Y10, Y9, Y9
+	VMASKMOVPS Y9, Y15, 32(CX)
+	SUBQ BX, CX
+
+maskedadd4:
+	VADDPS (CX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS Y10, Y7, Y7
+	VMASKMOVPS Y7, Y15, 32(CX)
+	SUBQ BX, CX
+
+maskedadd3:
+	VADDPS (CX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS Y10, Y5, Y5
+	VMASKMOVPS Y5, Y15, 32(CX)
+	SUBQ BX, CX
+
+maskedadd2:
+	VADDPS (CX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS Y10, Y3, Y3
+	VMASKMOVPS Y3, Y15, 32(CX)
+	SUBQ BX, CX
+
+maskedadd1:
+	VADDPS (CX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VMASKMOVPS 32(CX), Y15, Y10
+	VADDPS Y10, Y1, Y1
 	VMASKMOVPS Y1, Y15, 32(CX)
 
 stored:

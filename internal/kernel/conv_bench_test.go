@@ -24,10 +24,12 @@ func BenchmarkConv(b *testing.B) {
 		benchmarkConv(b, ConvShape{H: 32, W: 32, Cin: 3, Cout: 64, KH: 3, KW: 3, StrideH: 1, StrideW: 1,
 			DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1})
 	})
-	b.Run("96@16/depthwise3x3/stride1", func(b *testing.B) {
-		benchmarkConv(b, ConvShape{H: 16, W: 16, Cin: 96, Cout: 96, KH: 3, KW: 3, StrideH: 1, StrideW: 1,
-			DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 96})
-	})
+	for _, s := range []struct{ c, hw, stride int }{{96, 16, 1}, {144, 56, 1}, {192, 28, 2}, {960, 7, 1}} {
+		b.Run(fmt.Sprintf("%dch@%d/depthwise3x3/stride%d", s.c, s.hw, s.stride), func(b *testing.B) {
+			benchmarkConv(b, ConvShape{H: s.hw, W: s.hw, Cin: s.c, Cout: s.c, KH: 3, KW: 3, StrideH: s.stride, StrideW: s.stride,
+				DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: s.c})
+		})
+	}
 }
 
 func benchmarkConv(b *testing.B, s ConvShape) {

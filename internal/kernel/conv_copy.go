@@ -1,11 +1,12 @@
 package kernel
 
 // padding is the number of zero columns that the rows of an image are surrounded by in scratch. Rows need
-// none: taps above and below the image are left out.
-type padding struct{ left, right int }
+// none: taps above and below the image are left out. After the last row there may be slack, elements that are
+// read along with others but not used.
+type padding struct{ left, right, slack int }
 
 func (p padding) union(q padding) padding {
-	return padding{max(p.left, q.left), max(p.right, q.right)}
+	return padding{max(p.left, q.left), max(p.right, q.right), max(p.slack, q.slack)}
 }
 
 // scratchLen is the length of the padded copy, 0 where none is needed.
@@ -13,7 +14,7 @@ func (p padding) scratchLen(h, w, c int) int {
 	if p == (padding{}) {
 		return 0
 	}
-	return h * (p.left + w + p.right) * c
+	return h*(p.left+w+p.right)*c + p.slack
 }
 
 // pad copies the image x into scratch with its padding, or returns x where there is none.

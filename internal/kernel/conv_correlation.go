@@ -8,13 +8,19 @@ package kernel
 // It is cut into tiles of a few neighbouring pixels by a few vectors of output channels, whose sums stay in
 // registers.
 //
+// A depthwise correlation, whose groups are single channels, has one group instead and multiplies vectors of
+// channels:
+//
+//	dst[r][c][co] (+)= sum over windows v of src[r*stepY + v.y][c*stepX + v.x][co] * w[v][co]
+//
 // Where a pixel's channels fill only a small part of a vector (an image has three), a few neighbouring pixels
 // are treated as one that has the channels of them all. It sees the windows of them all, with zero weights
 // for those that are not a pixel's own.
 type correlation struct {
-	isa    isa
-	groups int // of channels
-	pixels int // in one destination pixel
+	isa       isa
+	groups    int // of channels
+	depthwise bool
+	pixels    int // in one destination pixel
 
 	h, w, cin    int // source image, channels of all groups
 	stepY, stepX int // in source pixels
@@ -26,10 +32,11 @@ type correlation struct {
 	packedAt int      // where its weights begin
 
 	// Set by plan.
-	taps   []tap
-	tapRow []int // source row of each tap, relative to r*stepY
-	srcRow int   // elements of a padded source row
-	blocks []block
+	taps    []tap
+	tapRow  []int // source row of each tap, relative to r*stepY
+	tapStep int   // distance of a depthwise tap's windows in pixels
+	srcRow  int   // elements of a padded source row
+	blocks  []block
 }
 
 // window is an offset in the source, and for each pixel of a group the position ky*KW+kx of the kernel that
@@ -49,20 +56,37 @@ type block struct {
 // width is the number of channels of the block.
 func (b block) width(isa isa) int { return (b.vectors-1)*isa.lanes() + b.lanes }
 
+// depth is the number of input channels that an output channel sees.
+func (f *correlation) depth() int {
+	if f.depthwise {
+		return 1
+	}
+	return f.cin / f.groups
+}
+
+// channelAt is the first input channel that a block of a group sees.
+func (f *correlation) channelAt(group int, b block) int {
+	if f.depthwise {
+		return b.channel
+	}
+	return group * f.depth()
+}
+
 // cols is the number of grouped pixels in a row; the last may be incomplete.
 func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
 
 // plan prepares the tiles for a source padded by p.
 func (f *correlation) plan(p padding) {
 	f.srcRow = (p.left + f.w + p.right) * f.cin
-	cin := f.cin / f.groups
+	if len(f.windows) > 1 {
+		f.tapStep = f.windows[1].x - f.windows[0].x // the same all along a row
+	}
 	for i, v := range f.windows {
-		// The windows of one row lie side by side in the source if they are dense and channels are not split.
-		if i > 0 && f.groups == 1 && v.y == f.windows[i-1].y && v.x == f.windows[i-1].x+1 {
-			f.taps[len(f.taps)-1].k += cin
+		if i > 0 && f.adjoins(f.windows[i-1], v) {
+			f.taps[len(f.taps)-1].k += f.depth()
 			continue
 		}
-		f.taps = append(f.taps, tap{x: v.y*f.srcRow + (v.x+p.left)*f.cin, w: i * cin, k: cin})
+		f.taps = append(f.taps, tap{x: v.y*f.srcRow + (v.x+p.left)*f.cin, w: i * f.depth(), k: f.depth()})
 		f.tapRow = append(f.tapRow, v.y)
 	}
 	f.blocks = splitChannels(f.pixels*f.cout/f.groups, f.isa)
@@ -72,6 +96,14 @@ func (f *correlation) plan(p padding) {
 		f.rows <= f.h && f.width == f.w && f.dstRow == f.width*f.dstStep {
 		f.rows, f.width = 1, f.rows*f.width
 	}
+}
+
+// adjoins reports whether window v continues the tap that ends with u.
+func (f *correlation) adjoins(u, v window) bool {
+	if f.depthwise {
+		return v.y == u.y && v.x-u.x == f.tapStep
+	}
+	return v.y == u.y && v.x-u.x == 1 && f.groups == 1 // side by side, all channels
 }
 
 func splitChannels(channels int, isa isa) []block {
@@ -90,31 +122,31 @@ func splitChannels(channels int, isa isa) []block {
 // up to whole vectors].
 func (f *correlation) packedLen() int {
 	lanes := f.isa.lanes()
-	return f.groups * len(f.windows) * (f.cin / f.groups) * ceilDiv(f.pixels*f.cout/f.groups, lanes) * lanes
+	return f.groups * len(f.windows) * f.depth() * ceilDiv(f.pixels*f.cout/f.groups, lanes) * lanes
 }
 
 // pack brings the weights of s into f's order. For the input gradient, transposed, the channels trade places.
 func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 	packed = packed[f.packedAt : f.packedAt+f.packedLen()]
-	cin, lanes := f.cin/f.groups, f.isa.lanes()
+	depth, lanes := f.depth(), f.isa.lanes()
 	position := (s.Cin / s.Groups) * s.Cout
 	for g := range f.groups {
 		w := w[g*(s.Cout/s.Groups):]
 		for _, b := range f.blocks {
 			width, used := b.vectors*lanes, b.width(f.isa)/f.pixels
 			for _, v := range f.windows {
-				dst := packed[:cin*width]
-				packed = packed[cin*width:]
+				dst := packed[:depth*width]
+				packed = packed[depth*width:]
 				if f.pixels*used < width || f.pixels > 1 {
 					clear(dst)
 				}
 				for pixel, k := range v.kernel {
 					switch {
 					case k < 0:
-					case transposed:
-						copyTransposed(dst[pixel*f.cout:], width, w[k*position+b.channel*s.Cout:], s.Cout, used, cin)
+					case transposed && !f.depthwise:
+						copyTransposed(dst[pixel*f.cout:], width, w[k*position+b.channel*s.Cout:], s.Cout, used, depth)
 					default:
-						copyRows(dst[pixel*f.cout:], width, w[k*position+b.channel:], s.Cout, cin, used)
+						copyRows(dst[pixel*f.cout:], width, w[k*position+b.channel:], s.Cout, depth, used)
 					}
 				}
 			}
@@ -124,18 +156,19 @@ func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 
 // run computes the correlation of a padded source.
 func (f *correlation) run(dst, src, packed []float32, accumulate bool) {
-	cin, cout, lanes := f.cin/f.groups, f.cout/f.groups, f.isa.lanes()
+	cout, lanes := f.cout/f.groups, f.isa.lanes()
 	whole, rest := f.width/f.pixels, f.width%f.pixels
 	packed = packed[f.packedAt:]
-	depth := len(f.windows) * cin
+	depth := len(f.windows) * f.depth()
 	for g := range f.groups {
 		for _, b := range f.blocks {
 			t := tile{x: src, xStep: f.stepX * f.cin, dstStep: f.dstStep,
-				wRow: b.vectors * lanes, vectors: b.vectors, accumulate: accumulate}
+				wRow: b.vectors * lanes, vectors: b.vectors, accumulate: accumulate,
+				depthwise: f.depthwise, kStep: f.tapStep * f.cin}
 			t.w, packed = packed[:depth*t.wRow], packed[depth*t.wRow:]
 			for r := range f.rows {
 				t.taps = f.tapsInside(r)
-				t.xAt = r*f.stepY*f.srcRow + g*cin
+				t.xAt = r*f.stepY*f.srcRow + f.channelAt(g, b)
 				t.dst = dst[f.dstAt+r*f.dstRow+g*cout+b.channel:]
 				t.lanes = b.lanes
 				if whole > 0 {
@@ -164,11 +197,14 @@ func (f *correlation) tapsInside(r int) []tap {
 	return f.taps[lo:hi]
 }
 
-// columns returns the padding that f's windows reach into.
+// columns returns the padding that f's windows and vectors reach into.
 func (f *correlation) columns() padding {
 	var p padding
 	for _, v := range f.windows {
-		p = p.union(padding{-v.x, (f.cols()-1)*f.stepX + v.x - (f.w - 1)})
+		p = p.union(padding{-v.x, (f.cols()-1)*f.stepX + v.x - (f.w - 1), 0})
+	}
+	if lanes := f.isa.lanes(); f.depthwise && f.cin%lanes != 0 {
+		p.slack = lanes
 	}
 	return p
 }

@@ -19,9 +19,12 @@ func forwardCorrelation(s ConvShape, isa isa) correlation {
 
 func forwardGroups(s ConvShape, isa isa, pixels int) correlation {
 	f := correlation{
-		isa: isa, groups: s.Groups, pixels: pixels,
+		isa: isa, groups: s.Groups, depthwise: s.depthwise(), pixels: pixels,
 		h: s.H, w: s.W, cin: s.Cin, stepY: s.StrideH, stepX: pixels * s.StrideW,
 		rows: s.OutH(), width: s.OutW(), cout: s.Cout, dstRow: s.OutW() * s.Cout, dstStep: pixels * s.Cout,
+	}
+	if f.depthwise {
+		f.groups = 1
 	}
 	f.windows = findWindows(s, pixels,
 		func(ky int) (int, bool) { return ky*s.DilH - s.PadTop, true },
@@ -58,7 +61,7 @@ func backwardCorrelations(s ConvShape, isa isa) []correlation {
 // first at column, at distances of step pixels.
 func backwardGroups(s ConvShape, isa isa, row, column, pixels, step int) correlation {
 	f := correlation{
-		isa: isa, groups: s.Groups, pixels: pixels,
+		isa: isa, groups: s.Groups, depthwise: s.depthwise(), pixels: pixels,
 		h: s.OutH(), w: s.OutW(), cin: s.Cout, stepY: 1, stepX: step / s.StrideW,
 		rows: ceilDiv(s.H-row, s.StrideH), cout: s.Cin,
 		dstAt: (row*s.W + column) * s.Cin, dstRow: s.StrideH * s.W * s.Cin, dstStep: step * s.Cin,
@@ -66,6 +69,9 @@ func backwardGroups(s ConvShape, isa isa, row, column, pixels, step int) correla
 	f.width = s.W // of pixels that belong to groups
 	if pixels == 1 {
 		f.width = ceilDiv(s.W-column, step)
+	}
+	if f.depthwise {
+		f.groups = 1
 	}
 	f.windows = findWindows(s, pixels,
 		func(ky int) (int, bool) {
@@ -78,6 +84,9 @@ func backwardGroups(s ConvShape, isa isa, row, column, pixels, step int) correla
 		})
 	return f
 }
+
+// depthwise reports whether every channel is convolved by itself.
+func (s ConvShape) depthwise() bool { return s.Groups > 1 && s.Groups == s.Cin && s.Groups == s.Cout }
 
 // maxGroup is the largest group of pixels whose channels fit into a vector; pixels of split channels are
 // not grouped.

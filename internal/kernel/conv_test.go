@@ -69,6 +69,15 @@ func awkwardShapes() []ConvShape {
 		add(s)
 		s.Cout = 66
 		add(s)
+		for i, k := range []int{1, 2, 3, 5, 7} { // depthwise
+			c := []int{5, 16, 24, 40, 64}[i]
+			s = same(8, 17-stride, c, c, k)
+			s.Groups, s.StrideH, s.StrideW = c, stride, stride
+			add(s)
+			s.H, s.W, s.DilH, s.DilW = 23, 24, stride, 2
+			s.PadLeft, s.PadRight = 0, 0
+			add(s)
+		}
 	}
 	add(ConvShape{H: 8, W: 8, Cin: 16, Cout: 32, KH: 1, KW: 1, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 6, W: 6, Cin: 4, Cout: 4, KH: 2, KW: 2, StrideH: 2, StrideW: 2})

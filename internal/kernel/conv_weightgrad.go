@@ -8,9 +8,7 @@ package kernel
 type weightGrad struct {
 	shape  ConvShape
 	isa    isa
-	taps   []tap // all of the same k
-	tapRow []int // source row of each tap, relative to oy*StrideH
-	srcRow int   // elements of a padded row of x
+	f      correlation // forward, for its taps
 	turned bool
 	blocks []block // of one group's output channels, or of a tap's elements of x if turned
 }
@@ -18,9 +16,9 @@ type weightGrad struct {
 func planWeightGrad(s ConvShape, isa isa, p padding) weightGrad {
 	f := forwardGroups(s, isa, 1)
 	f.plan(p)
-	g := weightGrad{shape: s, isa: isa, taps: f.taps, tapRow: f.tapRow, srcRow: f.srcRow, blocks: f.blocks}
+	g := weightGrad{shape: s, isa: isa, f: f, blocks: f.blocks}
 	// It must pay for adding up dw at the end as well.
-	depth, lanes := g.taps[0].k, isa.lanes()
+	depth, lanes := f.taps[0].k, isa.lanes() // all taps are alike
 	if s.Groups == 1 && s.OutH()*s.OutW() >= 16 && 5*s.Cout*ceilDiv(depth, lanes) < 4*depth*ceilDiv(s.Cout, lanes) {
 		g.turned = true
 		g.blocks = splitChannels(depth, isa)
@@ -53,17 +51,17 @@ const gradBand = 32 << 10
 
 // run computes the gradient with a padded x.
 func (g *weightGrad) run(dw, x, dy, sums []float32) {
-	s := g.shape
+	s, f := g.shape, &g.f
 	sums = sums[:g.scratchLen()]
 	clear(sums)
-	xRow, dyRow := s.StrideH*g.srcRow, s.OutW()*s.Cout
+	xRow, dyRow := s.StrideH*f.srcRow, s.OutW()*s.Cout
 	band := max(1, gradBand/(xRow+dyRow))
 	for top := 0; top < s.OutH(); top += band {
 		bottom := min(top+band, s.OutH())
-		for i, tap := range g.taps {
+		for i, tap := range f.taps {
 			// Rows whose tap lies in the vertical padding are left out.
-			first := max(top, ceilDiv(max(0, -g.tapRow[i]), s.StrideH))
-			last := min(bottom-1, floorDiv(s.H-1-g.tapRow[i], s.StrideH))
+			first := max(top, ceilDiv(max(0, -f.tapRow[i]), s.StrideH))
+			last := min(bottom-1, floorDiv(s.H-1-f.tapRow[i], s.StrideH))
 			if last < first {
 				continue
 			}
@@ -79,11 +77,11 @@ func (g *weightGrad) run(dw, x, dy, sums []float32) {
 				continue
 			}
 			t := gradTile{xRow: xRow, xStep: s.StrideW * s.Cin, dyRow: dyRow, dyStep: s.Cout,
-				rows: last - first + 1, cols: s.OutW(), dwRow: s.Cout}
-			for group := range s.Groups {
-				t.x = x[group*(s.Cin/s.Groups):]
+				rows: last - first + 1, cols: s.OutW(), dwRow: s.Cout, depthwise: f.depthwise, entryStep: f.tapStep * s.Cin}
+			for group := range f.groups {
 				for _, b := range g.blocks {
-					channel := group*(s.Cout/s.Groups) + b.channel
+					channel := group*(s.Cout/f.groups) + b.channel
+					t.x = x[f.channelAt(group, b):]
 					t.dy, t.dw = dy[channel:], dw[tap.w*s.Cout+channel:]
 					t.vectors, t.lanes = b.vectors, b.lanes
 					t.column(g.isa, tap.k)
@@ -95,19 +93,6 @@ func (g *weightGrad) run(dw, x, dy, sums []float32) {
 		for i := co; len(sums) > 0 && i < s.Weights(); i += s.Cout {
 			dw[i] += sums[0]
 			sums = sums[1:]
-		}
-	}
-}
-
-// column computes n entries, cut into tiles as equal as can be.
-func (t gradTile) column(isa isa, n int) {
-	for tiles := ceilDiv(n, isa.pixels(t.vectors)); tiles > 0; tiles-- {
-		t.entries = ceilDiv(n, tiles)
-		t.run(isa)
-		n -= t.entries
-		if n > 0 {
-			t.x = t.x[t.entries:]
-			t.dw = t.dw[t.entries*t.dwRow:]
 		}
 	}
 }

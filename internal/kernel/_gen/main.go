@@ -14,8 +14,10 @@ func main() {
 		var a asm
 		a.header(s)
 		for v, pixels := range s.pixels {
-			a.tile(s, v+1, pixels)
-			a.gradTile(s, v+1, pixels)
+			a.tile(s, v+1, pixels, false)
+			a.gradTile(s, v+1, pixels, false)
+			a.tile(s, v+1, pixels, true)
+			a.gradTile(s, v+1, depthwiseEntries, true)
 		}
 		a.peak(s)
 		if err := os.WriteFile("../"+s.file, a.Bytes(), 0o666); err != nil {
@@ -39,6 +41,9 @@ var (
 	avx512 = set{"AVX512", "conv_avx512_amd64.s", "Z", 16, 32, []int{16, 14}, true}
 )
 
+// depthwiseEntries is the largest number of entries of a depthwise gradTile.
+const depthwiseEntries = 5
+
 // reg is vector register i.
 func (s set) reg(i int) string { return fmt.Sprintf("%s%d", s.register, i) }
 
@@ -50,6 +55,11 @@ type asm struct{ bytes.Buffer }
 
 // op writes one line of code.
 func (a *asm) op(format string, args ...any) { fmt.Fprintf(a, "\t"+format+"\n", args...) }
+
+// function begins a function of one argument, such as "t *tile".
+func (a *asm) function(name, argument string, frame int) {
+	fmt.Fprintf(a, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $%d-8\n", name, argument, name, frame)
+}
 
 func (a *asm) label(format string, args ...any) { fmt.Fprintf(a, "\n"+format+":\n", args...) }
 

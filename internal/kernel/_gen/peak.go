@@ -1,11 +1,9 @@
 package main
 
-import "fmt"
-
 // peak writes a loop of chains independent multiply-adds of registers.
 func (a *asm) peak(s set) {
 	const chains = 12
-	fmt.Fprintf(a, "\n// func peak%s(steps int)\nTEXT ·peak%[1]s(SB), NOSPLIT, $0-8\n", s.name)
+	a.function("peak"+s.name, "steps int", 0)
 	a.op("MOVQ steps+0(FP), AX")
 	a.zero(s, chains+2)
 	a.label("loop")
