@@ -106,16 +106,20 @@ func (f *correlation) adjoins(u, v window) bool {
 	return v.y == u.y && v.x-u.x == 1 && f.groups == 1 // side by side, all channels
 }
 
+// splitChannels cuts channels into blocks as wide as the tiles.
 func splitChannels(channels int, isa isa) []block {
 	var blocks []block
-	lanes := isa.lanes()
-	for c := 0; c < channels; {
-		vectors := min(ceilDiv(channels-c, lanes), isa.vectors())
-		width := min(vectors*lanes, channels-c)
-		blocks = append(blocks, block{c, vectors, width - (vectors-1)*lanes})
-		c += width
+	for c := 0; c < channels; c += blocks[len(blocks)-1].width(isa) {
+		blocks = append(blocks, blockAt(c, channels, isa))
 	}
 	return blocks
+}
+
+// blockAt returns the block of channels that begins with the given one.
+func blockAt(channel, channels int, isa isa) block {
+	lanes := isa.lanes()
+	vectors := min(ceilDiv(channels-channel, lanes), isa.vectors())
+	return block{channel, vectors, min(lanes, channels-channel-(vectors-1)*lanes)}
 }
 
 // packedLen is the length of the packed weights: [group][block][window][ci][channels of the block, filled

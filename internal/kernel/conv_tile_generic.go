@@ -27,7 +27,7 @@ func (t *tile) sumGo(at int) [4]float32 {
 	for _, tap := range t.taps {
 		w, row := t.w[tap.w*t.wRow:], t.wRow
 		for k, x := range t.x[at+tap.x:][:tap.k] {
-			w := w[k*row:][:4]
+			w := (*[4]float32)(w[k*row:])
 			a0 += float32(x * w[0])
 			a1 += float32(x * w[1])
 			a2 += float32(x * w[2])
@@ -44,7 +44,7 @@ func (t *tile) sumPairGo(at int) (a, b [4]float32) {
 		w, row := t.w[tap.w*t.wRow:], t.wRow
 		next := t.x[at+tap.x+t.xStep:][:tap.k]
 		for k, x := range t.x[at+tap.x:][:len(next)] {
-			w, z := w[k*row:][:4], next[k]
+			w, z := (*[4]float32)(w[k*row:]), next[k]
 			a0 += float32(x * w[0])
 			a1 += float32(x * w[1])
 			a2 += float32(x * w[2])

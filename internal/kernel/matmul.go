@@ -43,18 +43,20 @@ func matMul(isa isa, c, a, b []float32, m, k, n int, accumulate bool) {
 	}
 	buffer := matMulBuffers.Get().(*matMulBuffer)
 	defer matMulBuffers.Put(buffer)
-	panels := splitChannels(n, isa)
+	large := n > 2*matMulWidth // then A is gone through often enough to be copied
 	for top := 0; top < m; top += matMulHeight {
 		height := min(matMulHeight, m-top)
 		for from := 0; from < k; from += matMulDepth {
 			depth := min(matMulDepth, k-from)
 			taps := [1]tap{{k: depth}}
 			block, stride := a[top*k+from:], k
-			if k > matMulDepth && len(panels) > 2 {
+			if k > matMulDepth && large {
 				copyRows(buffer.a[:], depthStride, block, stride, height, depth)
 				block, stride = buffer.a[:], depthStride
 			}
-			for _, p := range panels {
+			for at := 0; at < n; {
+				p := blockAt(at, n, isa)
+				at += p.width(isa)
 				t := tile{x: block, xStep: stride, w: b[from*n+p.channel:], wRow: n, dst: c[top*n+p.channel:], dstStep: n,
 					taps: taps[:], vectors: p.vectors, lanes: p.lanes, accumulate: accumulate || from > 0}
 				// Where B is read only once, copying it is of no use unless its last columns fill no vector.
@@ -74,20 +76,22 @@ func matMulTA(isa isa, c, a, b []float32, m, k, n int) {
 	need("B", len(b), k*n)
 	buffer := matMulBuffers.Get().(*matMulBuffer)
 	defer matMulBuffers.Put(buffer)
-	panels := splitChannels(n, isa)
+	large := n > 2*matMulWidth // then A is gone through often enough to be copied
 	for top := 0; top < m; top += matMulHeight {
 		height := min(matMulHeight, m-top)
 		for from := 0; from < k; from += matMulDepth {
 			depth := min(matMulDepth, k-from)
 			block, stride := a[from*m+top:], m
-			if m > matMulHeight && len(panels) > 2 {
+			if m > matMulHeight && large {
 				copyRows(buffer.a[:], heightStride, block, stride, depth, height)
 				block, stride = buffer.a[:], heightStride
 			}
-			for _, p := range panels {
+			for at := 0; at < n; {
+				p := blockAt(at, n, isa)
+				at += p.width(isa)
 				t := gradTile{x: block, xStep: stride, dy: b[from*n+p.channel:], dyStep: n, dw: c[top*n+p.channel:], dwRow: n,
 					rows: 1, cols: depth, vectors: p.vectors, lanes: p.lanes}
-				if height > isa.pixels(p.vectors) && len(panels) > 2 {
+				if height > isa.pixels(p.vectors) && large {
 					t.dyStep = p.vectors * isa.lanes()
 					t.dy = buffer.panel(t.dy, n, depth, t.dyStep, p.width(isa))
 				}
