@@ -88,7 +88,7 @@ func awkwardShapes() []ConvShape {
 }
 
 func TestConv(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range supported() {
 		t.Run(isa.String(), func(t *testing.T) {
 			for _, s := range awkwardShapes() {
 				t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConv(t, isa, s) })
@@ -108,8 +108,8 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 	wantY, wantDx, wantDw := naiveConv(s, x, w, dy)
 
 	c := newConv(s, isa)
-	scratch := guarded(t, c.ScratchLen(), nan)
-	report := func(name string, got *guard, want []float64, depth int) {
+	scratch := newOperand(t, c.ScratchLen(), nan)
+	report := func(name string, got *operand, want []float64, depth int) {
 		t.Helper()
 		if err := got.compare(want, depth); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -119,21 +119,21 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 		}
 	}
 
-	packed := guarded(t, c.PackedLen(), nan)
+	packed := newOperand(t, c.PackedLen(), nan)
 	c.Pack(packed.data, w)
 	if err := packed.intact(); err != nil {
 		t.Errorf("Pack: %v", err)
 	}
-	y := guarded(t, len(dy), nan)
+	y := newOperand(t, len(dy), nan)
 	c.Forward(y.data, x, packed.data, scratch.data)
 	report("Forward", y, wantY, s.KH*s.KW*s.Cin/s.Groups)
 
-	packed = guarded(t, c.PackedGradLen(), nan)
+	packed = newOperand(t, c.PackedGradLen(), nan)
 	c.PackGrad(packed.data, w)
 	if err := packed.intact(); err != nil {
 		t.Errorf("PackGrad: %v", err)
 	}
-	dx := guarded(t, len(x), nan)
+	dx := newOperand(t, len(x), nan)
 	c.InputGrad(dx.data, dy, packed.data, scratch.data, false)
 	report("InputGrad", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
 	for i := range wantDx {
@@ -143,7 +143,7 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 	c.InputGrad(dx.data, dy, packed.data, scratch.data, true)
 	report("InputGrad, accumulating", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
 
-	dw := guarded(t, len(w), nan)
+	dw := newOperand(t, len(w), nan)
 	for i := range wantDw {
 		dw.data[i] = float32(i % 5)
 		wantDw[i] += float64(i % 5)
@@ -254,12 +254,12 @@ func TestShortOperandsPanic(t *testing.T) {
 
 var nan = float32(math.NaN())
 
-// guard is a slice with canaries before it, which show writes there, and a fence behind it.
-type guard struct{ data, all []float32 }
+// operand is a slice with canaries before it, which show writes there, and a fence behind it.
+type operand struct{ data, all []float32 }
 
 const canaries = 64
 
-func guarded(t *testing.T, n int, fill float32) *guard {
+func newOperand(t *testing.T, n int, fill float32) *operand {
 	all := fenced(t, n+canaries)
 	for i := range all {
 		all[i] = fill
@@ -267,11 +267,11 @@ func guarded(t *testing.T, n int, fill float32) *guard {
 			all[i] = -12345
 		}
 	}
-	return &guard{all[canaries:], all}
+	return &operand{all[canaries:], all}
 }
 
-func (g *guard) intact() error {
-	for i, v := range g.all[:canaries] {
+func (o *operand) intact() error {
+	for i, v := range o.all[:canaries] {
 		if v != -12345 {
 			return fmt.Errorf("written %d elements before the first", canaries-i)
 		}
@@ -280,14 +280,14 @@ func (g *guard) intact() error {
 }
 
 // compare allows for the rounding of sums of depth products of normal numbers.
-func (g *guard) compare(want []float64, depth int) error {
+func (o *operand) compare(want []float64, depth int) error {
 	tolerance := 1e-6 * (4 + 3*math.Sqrt(float64(depth)))
 	for i, w := range want {
-		if d := math.Abs(float64(g.data[i]) - w); !(d <= tolerance*(1+math.Abs(w))) {
-			return fmt.Errorf("element %d of %d is %v, want %v", i, len(want), g.data[i], w)
+		if d := math.Abs(float64(o.data[i]) - w); !(d <= tolerance*(1+math.Abs(w))) {
+			return fmt.Errorf("element %d of %d is %v, want %v", i, len(want), o.data[i], w)
 		}
 	}
-	return g.intact()
+	return o.intact()
 }
 
 func normal(r *rand.Rand, n int) []float32 {

@@ -2,7 +2,7 @@
 
 package kernel
 
-//go:generate go run -C _gen .
+//go:generate go run -C _gen/conv .
 
 func (t *tile) run(isa isa) {
 	switch {
