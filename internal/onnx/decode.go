@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -22,7 +21,7 @@ func Decode(b []byte) (*Model, error) {
 		return nil, fmt.Errorf("not an ONNX file: %s", foreign(b))
 	case err == nil:
 		return nil, errors.New("not an ONNX file: it has no graph")
-	case m.IRVersion == 0 && m.Graph == nil && !errors.Is(err, io.ErrUnexpectedEOF):
+	case m.IRVersion == 0: // which comes first in a file
 		return nil, fmt.Errorf("not an ONNX file: %w", err)
 	}
 	return nil, err

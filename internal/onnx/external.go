@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +37,13 @@ func (m *Model) tensors(fn func(*Tensor) error) error {
 
 // load reads the elements of tensors that are in other files, which must lie in dir or below it: a model
 // from elsewhere must not be able to read what it likes. Each file is read once, and tensors refer to it.
+//
+// Tensors of subgraphs are not looked at, so a reference of theirs would point nowhere once the model is
+// written elsewhere. Such a model is refused.
 func (m *Model) load(dir string) error {
+	if err := m.Graph.refuseNested(0); err != nil {
+		return err
+	}
 	var root *os.Root
 	files := make(map[string][]byte)
 	defer func() {
@@ -58,6 +65,43 @@ func (m *Model) load(dir string) error {
 		}
 		return nil
 	})
+}
+
+// maxNesting is how deep subgraphs may lie within each other.
+const maxNesting = 64
+
+// refuseNested reports an error if a tensor in a subgraph of g has its elements in another file.
+func (g *Graph) refuseNested(depth int) error {
+	for _, n := range g.Nodes {
+		for _, a := range n.Attributes {
+			err := message{b: a.unknown}.fields(func(f field) error {
+				if f.num != 6 && f.num != 11 { // g, graphs
+					return nil
+				}
+				if depth == maxNesting {
+					return fmt.Errorf("subgraphs nested more than %d deep", maxNesting)
+				}
+				sub := Model{Graph: new(Graph)}
+				if err := f.message(sub.Graph.decode); err != nil {
+					return err
+				}
+				err := sub.tensors(func(t *Tensor) error {
+					if t.external != nil {
+						return fmt.Errorf("tensor %q: external data in a subgraph is not supported", t.Name)
+					}
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+				return sub.Graph.refuseNested(depth + 1)
+			})
+			if err != nil {
+				return fmt.Errorf("node %q: attribute %q: %w", n.label(), a.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // load reads the elements of one tensor, taking files from the cache or putting them there.
@@ -104,7 +148,7 @@ func readIn(root *os.Root, location string, files map[string][]byte) ([]byte, er
 		return b, nil
 	}
 	if location == "" {
-		return nil, fmt.Errorf("no location")
+		return nil, errors.New("no location")
 	}
 	name := filepath.FromSlash(location)
 	if !filepath.IsLocal(name) {
@@ -149,29 +193,29 @@ func (m *Model) WriteFileExternal(path string) error {
 	}
 	defer data.discard()
 
-	// The old data file is kept under another name until the model file is in its place.
-	old := staged{temp: data.temp + ".old", path: dataPath}
+	return commitBoth(data, model)
+}
+
+// commitBoth gives two files their names, or neither. The file that data replaces is kept under another
+// name until the model is in its place.
+func commitBoth(data, model *staged) error {
+	old := staged{temp: data.temp + ".old", path: data.path}
 	defer old.discard()
-	err = os.Rename(old.path, old.temp)
-	hadOld := err == nil
+	err := os.Rename(old.path, old.temp)
+	replaces := err == nil
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if err := data.commit(); err != nil {
-		if hadOld {
-			old.commit()
+	if err = data.commit(); err == nil {
+		if err = model.commit(); err == nil {
+			return nil
 		}
-		return err
+		os.Remove(data.path)
 	}
-	if err := model.commit(); err != nil {
-		if hadOld {
-			old.commit()
-		} else {
-			os.Remove(dataPath)
-		}
-		return err
+	if replaces {
+		err = errors.Join(err, old.commit())
 	}
-	return nil
+	return err
 }
 
 // split returns a model like m whose large tensors refer to a file called location, and that file's

@@ -60,7 +60,7 @@ func (m message) fields(fn func(field) error) error {
 func consume(b []byte, off int) (field, error) {
 	num, typ, t := protowire.ConsumeTag(b)
 	if t < 0 {
-		return field{}, parseError(b, off, t)
+		return field{}, parseError(b, off, t, "no field starts here")
 	}
 	f := field{num: num, typ: typ, off: off + t}
 	v := b[t:]
@@ -81,19 +81,19 @@ func consume(b []byte, off int) (field, error) {
 		n = protowire.ConsumeFieldValue(num, typ, v)
 	}
 	if n < 0 {
-		return field{}, parseError(v, off+t, n)
+		return field{}, parseError(v, off+t, n, "malformed value")
 	}
 	f.full = b[: t+n : t+n]
 	f.val = f.val[:len(f.val):len(f.val)]
 	return f, nil
 }
 
-func parseError(b []byte, off, code int) error {
-	err := protowire.ParseError(code)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		off += len(b)
+// parseError explains why what starts b, at off in the file, could not be read.
+func parseError(b []byte, off, code int, malformed string) error {
+	if errors.Is(protowire.ParseError(code), io.ErrUnexpectedEOF) {
+		return &wireError{off + len(b), io.ErrUnexpectedEOF}
 	}
-	return &wireError{off, err}
+	return &wireError{off, errors.New(malformed)}
 }
 
 // want reports an error unless the field has wire type t.
@@ -176,7 +176,7 @@ func (f field) scalars(t protowire.Type, fn func(uint64)) error {
 			x, n = protowire.ConsumeFixed64(b)
 		}
 		if n < 0 {
-			return parseError(b, f.off+len(f.val)-len(b), n)
+			return parseError(b, f.off+len(f.val)-len(b), n, "malformed value")
 		}
 		fn(x)
 		b = b[n:]
