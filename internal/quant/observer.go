@@ -1,0 +1,111 @@
+package quant
+
+// Observer watches the values of a tensor, batch by batch, and proposes the range its grid should span.
+type Observer interface {
+	Observe(x []float32)
+	Range() (lo, hi float32) // 0, 0 before anything was observed
+}
+
+// MinMax observes the smallest and largest value.
+type MinMax struct {
+	lo, hi float32
+	seen   bool
+}
+
+// Observe widens the range to hold x.
+func (o *MinMax) Observe(x []float32) {
+	if len(x) == 0 {
+		return
+	}
+	lo, hi := minMax(x)
+	if o.seen {
+		lo, hi = min(lo, o.lo), max(hi, o.hi)
+	}
+	o.lo, o.hi, o.seen = lo, hi, true
+}
+
+// Range returns the smallest and largest value so far.
+func (o *MinMax) Range() (lo, hi float32) { return o.lo, o.hi }
+
+// minMax returns the smallest and largest of x, which is not empty, leaving out what is not a number.
+func minMax(x []float32) (lo, hi float32) {
+	lo, hi = x[0], x[0]
+	for _, v := range x {
+		if v < lo || lo != lo {
+			lo = v
+		}
+		if v > hi || hi != hi {
+			hi = v
+		}
+	}
+	return lo, hi
+}
+
+// EMA observes the exponential moving average of each batch's smallest and largest value. Make one with
+// [NewEMA].
+type EMA struct {
+	decay  float64
+	lo, hi float64 // averages that started from 0
+	weight float64 // 1 - decay^batches: what they lack
+}
+
+// NewEMA returns an observer that keeps decay (0.9, say) of the average at each batch. The average is
+// corrected for its start from 0 when it is read; the stored one is not, or the corrections would multiply.
+func NewEMA(decay float64) *EMA { return &EMA{decay: decay} }
+
+// Observe takes in a batch.
+func (o *EMA) Observe(x []float32) {
+	if len(x) == 0 {
+		return
+	}
+	lo, hi := minMax(x)
+	o.lo += (1 - o.decay) * (float64(lo) - o.lo)
+	o.hi += (1 - o.decay) * (float64(hi) - o.hi)
+	o.weight += (1 - o.decay) * (1 - o.weight)
+}
+
+// Range returns the averages.
+func (o *EMA) Range() (lo, hi float32) {
+	if o.weight == 0 {
+		return 0, 0
+	}
+	return float32(o.lo / o.weight), float32(o.hi / o.weight)
+}
+
+// Percentile observes a range that leaves out the rarest values at both ends. Make one with
+// [NewPercentile].
+type Percentile struct {
+	histogram
+	p float64
+}
+
+// NewPercentile returns an observer of the range from the (100-p)-th to the p-th percentile; p is above 50
+// and at most 100, 99.99 for example.
+func NewPercentile(p float64) *Percentile { return &Percentile{p: p} }
+
+// Observe adds x to the histogram.
+func (o *Percentile) Observe(x []float32) { o.add(x) }
+
+// Range returns the percentiles.
+func (o *Percentile) Range() (lo, hi float32) {
+	return o.quantile(1 - o.p/100), o.quantile(o.p / 100)
+}
+
+// MSE observes a histogram and proposes the range that minimizes the mean squared error of quantization
+// under a scheme. Make one with [NewMSE].
+type MSE struct {
+	histogram
+	scheme Scheme
+}
+
+// NewMSE returns an observer for a tensor that will be quantized by s.
+func NewMSE(s Scheme) *MSE { return &MSE{scheme: s} }
+
+// Observe adds x to the histogram.
+func (o *MSE) Observe(x []float32) { o.add(x) }
+
+// Range searches the range; it takes some milliseconds.
+func (o *MSE) Range() (lo, hi float32) {
+	values, counts := o.points()
+	return searchRange(o.scheme, o.lo, o.hi, values, counts)
+}
