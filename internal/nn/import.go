@@ -78,7 +78,7 @@ type importer struct {
 	initializers map[string]*onnx.Tensor
 	uses         map[string]int  // how many node inputs and graph outputs read a tensor
 	defined      map[string]bool // every tensor name of the graph
-	nodeNames    map[string]bool
+	nodeNames    map[string]bool // given out
 
 	alias      map[string]string            // a tensor that is another under a second name
 	types      map[string]onnx.DataType     // element types of constants
@@ -126,7 +126,6 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		im.uses[v.Name]++
 	}
 	for _, n := range g.Nodes {
-		im.nodeNames[n.Name] = true
 		for _, name := range n.Inputs {
 			im.uses[name]++
 		}
@@ -134,7 +133,6 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 			im.defined[name] = true
 		}
 	}
-	clear(im.nodeNames)
 	return im
 }
 
@@ -196,6 +194,9 @@ func (im *importer) node(i int, on *onnx.Node) error {
 	if len(on.Outputs) == 0 || on.Outputs[0] == "" {
 		return n.wrap(errors.New("has no output"))
 	}
+	if n.in(0) == "" && on.OpType != "Constant" {
+		return n.wrap(errors.New("has no input"))
+	}
 	for i, name := range on.Inputs {
 		// Only the two operators that end a run of integers may read one.
 		if _, ok := im.integers[name]; ok && !(i == 0 && readsIntegers[on.OpType]) {
@@ -240,7 +241,7 @@ func (im *importer) outputs() error {
 		return errors.New("graph has no outputs")
 	}
 	im.net.prune()
-	return im.checkAxes()
+	return im.settleQuant()
 }
 
 // resolve follows names of dropped nodes to the tensor that is meant.

@@ -94,11 +94,13 @@ func (n *node) linearWeight(transposed bool) (*Value, error) {
 // a name of its own.
 func (n *node) derived(c *Value, shape []int, data []float32) *Value {
 	v := &Value{Name: c.Name, Shape: shape, Data: data, Quant: c.Quant}
-	if n.im.uses[c.Name] != 1 || n.im.initializers[c.Name] == nil {
+	if n.im.uses[c.Name] != 1 {
 		v.Name = n.im.uniqueName(c.Name + "_" + n.name)
+		n.im.uses[v.Name] = 1
 	}
 	n.im.net.Values[v.Name] = v
 	n.im.types[v.Name] = n.im.types[c.Name]
+	delete(n.im.axes, v.Name) // its channels are axis 0 now
 	return v
 }
 

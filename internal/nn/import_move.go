@@ -136,15 +136,11 @@ func importSqueeze(n *node) error {
 		return err
 	} else if c != nil {
 		v := *c
-		v.Shape = slices.Collect(func(yield func(int) bool) {
-			for i, d := range x {
-				if dropped := ok && slices.Contains(axes, i) || !ok && d == 1; !dropped && !yield(d) {
-					return
-				}
+		v.Shape = []int{}
+		for i, d := range x {
+			if ok && !slices.Contains(axes, i) || !ok && d != 1 {
+				v.Shape = append(v.Shape, d)
 			}
-		})
-		if v.Shape == nil {
-			v.Shape = []int{}
 		}
 		if size(v.Shape) != size(x) {
 			return fmt.Errorf("axes %v of %v are not all 1", axes, x)

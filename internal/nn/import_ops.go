@@ -119,7 +119,7 @@ func importLeakyRelu(n *node) error {
 // importClip reads Clip, whose limits were attributes before opset 11. A limit at zero from below and none
 // above is a Relu.
 func importClip(n *node) error {
-	if _, ok := n.im.integers[n.Inputs[0]]; ok {
+	if _, ok := n.im.integers[n.in(0)]; ok {
 		return importIntegerClip(n)
 	}
 	lo, hi := float32(-math.MaxFloat32), float32(math.MaxFloat32)
@@ -192,6 +192,7 @@ func importIdentity(n *node) error {
 	}
 	if c != nil {
 		n.im.alias[n.Outputs[0]] = c.Name
+		n.im.uses[c.Name] += n.im.uses[n.Outputs[0]]
 		return nil
 	}
 	return n.forward(n.in(0))

@@ -95,7 +95,7 @@ func (n *node) quantizeConstant(c *Value, t integerTensor) error {
 // importIntegerClip narrows the integers in use: a Clip between QuantizeLinear and DequantizeLinear is how
 // a file says that a tensor has fewer bits than its type.
 func importIntegerClip(n *node) error {
-	t := n.im.integers[n.Inputs[0]]
+	t := n.im.integers[n.in(0)]
 	for i, limit := range []*int64{&t.lo, &t.hi} {
 		if n.in(i+1) == "" {
 			continue
@@ -124,7 +124,7 @@ func importDequantize(n *node) error {
 	if n.int("block_size", 0) != 0 {
 		return n.unsupported("block_size")
 	}
-	if t, ok := n.im.integers[n.Inputs[0]]; ok {
+	if t, ok := n.im.integers[n.in(0)]; ok {
 		return n.fakeQuant(t)
 	}
 	c, err := n.constant(0)
@@ -221,7 +221,8 @@ func (n *node) dequantizeConstant(c *Value) error {
 	if typ == onnx.Int32 || len(c.Ints) == 0 {
 		return nil
 	}
-	lo, hi := integersInUse(typ, slices.Min(c.Ints), slices.Max(c.Ints))
+	lo, hi := slices.Min(c.Ints), slices.Max(c.Ints)
+	lo, hi = integersInUse(typ, min(lo, int64(slices.Min(g.zero))), max(hi, int64(slices.Max(g.zero))))
 	v.Quant = g.quantizer(typ, lo, hi)
 	if v.Quant.PerChannel {
 		n.im.axes[name] = g.axis
@@ -259,13 +260,20 @@ func (im *importer) useChannels(n *node, w *Value, axis int) error {
 	return nil
 }
 
-// checkAxes refuses per-channel constants with scales on another axis than 0 that reached a layer.
-func (im *importer) checkAxes() error {
+// settleQuant keeps the grids of weights, whose scales must run along axis 0, and drops those of other
+// constants: a bias is just numbers.
+func (im *importer) settleQuant() error {
 	for _, l := range im.net.Layers {
 		for i, name := range l.In {
-			if at, ok := im.axes[name]; ok && (at != 0 || i != 1) {
+			v := im.net.Values[name]
+			if v == nil || v.Quant == nil {
+				continue
+			}
+			if i != 1 || !hasWeights(l) {
+				v.Quant = nil
+			} else if axis := im.axes[name]; axis != 0 {
 				return &UnsupportedError{Node: l.Name, Op: l.Op.Kind(),
-					Reason: fmt.Sprintf("constant %q is quantized along axis %d", name, at)}
+					Reason: fmt.Sprintf("weight %q is quantized along axis %d", name, axis)}
 			}
 		}
 	}
