@@ -88,11 +88,14 @@ func (m *Model) Preprocessing() Preprocessing { return m.pre }
 //
 //	value = (pixel*Scale - Mean) / Std        pixel in 0..255
 type Preprocessing struct {
-	Scale float32   `json:"scale"`
-	Mean  []float32 `json:"mean"`           // one per channel, in the order of Color
-	Std   []float32 `json:"std"`            // as many as Mean, none of them 0
-	Color string    `json:"color"`          // "rgb", "bgr" or "gray"
-	Size  [2]int    `json:"size,omitempty"` // height and width; 0 0 where the model's input says it
+	Input   string    `json:"input,omitempty"` // name of the network's input; "" is its only one
+	Scale   float64   `json:"scale"`
+	Mean    []float64 `json:"mean"`              // one per channel of the input, in its order and after Scale
+	Std     []float64 `json:"std"`               // likewise, all above 0
+	Color   string    `json:"color"`             // order of the channels: "rgb", "bgr" or "gray"
+	Size    [2]int    `json:"size"`              // height and width; 0, 0 where any will do
+	Resize  string    `json:"resize,omitempty"`  // "stretch", or "" for images that have Size already
+	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized
 }
 
 // LoadOption changes how Load reads a model.

@@ -12,7 +12,7 @@ import (
 
 // preprocessFlags override what is known of a model's input.
 type preprocessFlags struct {
-	mean, std []float32
+	mean, std []float64
 	scale     fraction
 	color     string
 }
@@ -26,8 +26,8 @@ Preprocessing, where neither MODEL.json nor the file tells or to overrule them; 
 `
 
 func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
-	flags.Float32SliceVar(&p.mean, "mean", nil, "")
-	flags.Float32SliceVar(&p.std, "std", nil, "")
+	flags.Float64SliceVar(&p.mean, "mean", nil, "")
+	flags.Float64SliceVar(&p.std, "std", nil, "")
 	flags.Var(&p.scale, "scale", "")
 	flags.StringVar(&p.color, "color", "", "")
 }
@@ -55,18 +55,18 @@ func (p *preprocessFlags) apply(to *zaq.Preprocessing) {
 		to.Std = repeat(p.std, channels)
 	}
 	if p.scale != 0 {
-		to.Scale = float32(p.scale)
+		to.Scale = float64(p.scale)
 	}
 	if p.color != "" {
 		to.Color = p.color
 	}
 }
 
-func repeat(v []float32, n int) []float32 {
+func repeat(v []float64, n int) []float64 {
 	if len(v) != 1 {
 		return v
 	}
-	out := make([]float32, n)
+	out := make([]float64, n)
 	for i := range out {
 		out[i] = v[0]
 	}
@@ -74,14 +74,14 @@ func repeat(v []float32, n int) []float32 {
 }
 
 // fraction is a positive number, written as a decimal or as a/b.
-type fraction float32
+type fraction float64
 
 func (f *fraction) Set(s string) error {
 	over, under, divided := strings.Cut(s, "/")
-	a, err := strconv.ParseFloat(over, 32)
+	a, err := strconv.ParseFloat(over, 64)
 	b := 1.0
 	if err == nil && divided {
-		b, err = strconv.ParseFloat(under, 32)
+		b, err = strconv.ParseFloat(under, 64)
 	}
 	if v := a / b; err != nil || !(v > 0 && v < 1e30) {
 		return fmt.Errorf("must be a positive number or a fraction such as 1/255")
@@ -90,5 +90,5 @@ func (f *fraction) Set(s string) error {
 	return nil
 }
 
-func (f *fraction) String() string { return fmt.Sprint(float32(*f)) }
+func (f *fraction) String() string { return fmt.Sprint(float64(*f)) }
 func (f *fraction) Type() string   { return "number" }

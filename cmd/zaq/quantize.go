@@ -124,13 +124,13 @@ func newQuantizeCommand(a *app) *cobra.Command {
 
 // complete works out what one flag means for another, and checks all of them before any file is read.
 func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
+	w, a, err := zaq.ParsePrecision(o.Precision)
+	if err != nil {
+		return err
+	}
 	if flags.Changed("wbits") || flags.Changed("abits") {
 		if flags.Changed("precision") {
 			return usageErrorf("--precision and --wbits or --abits say the same: give one")
-		}
-		w, a, err := zaq.ParsePrecision(o.Precision)
-		if err != nil {
-			return err
 		}
 		if flags.Changed("wbits") {
 			w = o.wbits
@@ -138,8 +138,8 @@ func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
 		if flags.Changed("abits") {
 			a = o.abits
 		}
-		o.Precision = fmt.Sprintf("w%da%d", w, a)
 	}
+	o.Precision = fmt.Sprintf("w%da%d", w, a)
 	// On the command line 0 is 0; the library takes a negative number for that, and 0 for the default.
 	for _, v := range []*float64{&o.ZAQ.Alpha, &o.ZAQ.Beta, &o.ZAQ.WeightDecay, &o.ZAQ.GradClip} {
 		if *v == 0 {

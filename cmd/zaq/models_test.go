@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+
+	"zaq/internal/onnx"
+)
+
+// writeModel writes a network of a few thousand parameters for 32 x 32 images and ten classes, with random
+// weights and the BatchNormalization statistics that they give on standardized images:
+//
+//	good          as it should be
+//	nan           with a weight that is not a number
+//	operator      with an operator of somebody's own
+func writeModel(kind, path string) error {
+	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan"}
+	x := b.convolution("conv1", "input", 3, 8, 2)
+	x = b.convolution("conv2", x, 8, 16, 2)
+	switch kind {
+	case "good", "nan":
+	case "operator":
+		x = b.node("Swirl", "strange", []string{x})
+	default:
+		return fmt.Errorf("no model of kind %q", kind)
+	}
+	x = b.node("GlobalAveragePool", "pool", []string{x})
+	x = b.node("Flatten", "flatten", []string{x})
+	b.node("Gemm", "logits", []string{x, b.random("fc.weight", 1, 16, 10), b.constant("fc.bias", 0, 10)})
+
+	n := onnx.Dim{Size: -1, Param: "N"}
+	size := func(v int64) onnx.Dim { return onnx.Dim{Size: v} }
+	m := &onnx.Model{
+		IRVersion: 7,
+		Opsets:    []onnx.Opset{{Version: 13}},
+		Graph: &onnx.Graph{
+			Name: "small", Nodes: b.nodes, Initializers: b.constants,
+			Inputs:  []*onnx.ValueInfo{{Name: "input", Type: onnx.Float, Shape: []onnx.Dim{n, size(3), size(32), size(32)}}},
+			Outputs: []*onnx.ValueInfo{{Name: "logits", Type: onnx.Float, Shape: []onnx.Dim{n, size(10)}}},
+		},
+	}
+	return m.WriteFile(path)
+}
+
+type builder struct {
+	rng       *rand.Rand
+	nodes     []*onnx.Node
+	constants []*onnx.Tensor
+	nan       bool // spoil the next random constant
+}
+
+// node adds an operator with one output, named like the node.
+func (b *builder) node(op, name string, in []string, attrs ...*onnx.Attribute) string {
+	b.nodes = append(b.nodes, &onnx.Node{Name: name, OpType: op, Inputs: in, Outputs: []string{name}, Attributes: attrs})
+	return name
+}
+
+// convolution adds a 3 x 3 convolution of unit gain, BatchNormalization and Relu.
+func (b *builder) convolution(name, x string, in, out, stride int64) string {
+	w := b.random(name+".weight", math.Sqrt(1/float64(9*in)), out, in, 3, 3)
+	x = b.node("Conv", name, []string{x, w},
+		onnx.AttrIs("kernel_shape", 3, 3), onnx.AttrIs("pads", 1, 1, 1, 1), onnx.AttrIs("strides", stride, stride))
+	x = b.node("BatchNormalization", name+".bn", []string{x,
+		b.constant(name+".gamma", 1, out), b.constant(name+".beta", 0.2, out),
+		b.constant(name+".mean", 0, out), b.constant(name+".variance", 1, out)})
+	return b.node("Relu", name+".relu", []string{x})
+}
+
+func (b *builder) random(name string, deviation float64, dims ...int64) string {
+	v := make([]float32, volume(dims))
+	for i := range v {
+		v[i] = float32(b.rng.NormFloat64() * deviation)
+	}
+	if b.nan {
+		v[0], b.nan = float32(math.NaN()), false
+	}
+	b.constants = append(b.constants, onnx.NewFloats(name, dims, v))
+	return name
+}
+
+func (b *builder) constant(name string, value float32, dims ...int64) string {
+	v := make([]float32, volume(dims))
+	for i := range v {
+		v[i] = value
+	}
+	b.constants = append(b.constants, onnx.NewFloats(name, dims, v))
+	return name
+}
+
+func volume(dims []int64) int64 {
+	n := int64(1)
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}
+
+// writeImages writes images of random pixels and labels in CIFAR-10's binary form: a label, then 3072 bytes.
+func writeImages(path, count string) error {
+	n, err := strconv.Atoi(count)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	data := make([]byte, 3073*n)
+	for i := range data {
+		data[i] = byte(rng.Uint32())
+		if i%3073 == 0 {
+			data[i] %= 10
+		}
+	}
+	return os.WriteFile(path, data, 0o644)
+}
