@@ -18,6 +18,9 @@ type LowerOptions struct {
 	RoundWeights bool
 	// Fit writes scale and zero point of a weight w [..., channels] on the grid of q; nil: min/max.
 	Fit func(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32)
+	// Share takes parameters and quantizers from an earlier lowering of the same network: the same numbers in
+	// another graph. Its other options then say nothing about weights.
+	Share *Lowered
 	// PassThrough lets gradients pass outside of quantizers' ranges.
 	PassThrough bool
 }
@@ -53,6 +56,12 @@ func Lower(g *Graph, net *nn.Network, inputs map[string]*Tensor, o LowerOptions)
 		g: g, o: o, params: map[string]*Param{},
 		Lowered: &Lowered{Tensors: map[string]*Tensor{}, Weights: map[string]*Weight{}, net: net},
 	}
+	if s := o.Share; s != nil {
+		l.Params, l.Weights, l.sites = s.Params, s.Weights, s.Sites
+		for _, p := range s.Params {
+			l.params[p.Name] = p
+		}
+	}
 	for name, t := range inputs {
 		l.Tensors[name] = t
 	}
@@ -76,6 +85,7 @@ type lowering struct {
 	g      *Graph
 	o      LowerOptions
 	params map[string]*Param // by the name of the constant
+	sites  []*Site           // shared ones that are still to come
 }
 
 func (l *lowering) layer(layer *nn.Layer) error {
@@ -141,6 +151,12 @@ func (l *lowering) fakeQuant(op nn.FakeQuant, name string, x *Tensor) (*Tensor, 
 	q := op.Q
 	if q.PerChannel {
 		return nil, errors.New("activations quantized per channel")
+	}
+	if len(l.sites) > 0 {
+		site := l.sites[0]
+		l.sites = l.sites[1:]
+		l.Sites = append(l.Sites, site)
+		return l.g.FakeQuant(name, x, site.ActQuant), nil
 	}
 	site := &Site{Quantizer: q, ActQuant: &ActQuant{Name: name, QMin: q.QMin, QMax: q.QMax, PassThrough: l.o.PassThrough}}
 	site.Load()

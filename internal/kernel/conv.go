@@ -65,14 +65,13 @@ func (s ConvShape) Check() error {
 // Conv is a convolution planned for one shape. It is immutable and safe for concurrent use, each goroutine
 // with scratch of its own.
 type Conv struct {
-	shape   ConvShape
-	isa     isa
-	forward correlation
-	// The input gradient of a convolution with stride S is S*S correlations of dy, one for each residue of
-	// dx's rows and columns modulo S.
-	backward []correlation
-	padX     padding // of x, for forward and the weight gradient
-	padY     padding // of dy, for backward
+	shape    ConvShape
+	isa      isa
+	forward  correlation
+	backward []correlation // of dy, each for some of dx's rows and columns
+	padX     padding       // of x, for forward and the weight gradient
+	padY     padding       // of dy, for backward
+	weights  weightGrad
 }
 
 // NewConv plans the convolution s, which must pass Check.
@@ -82,58 +81,17 @@ func newConv(s ConvShape, isa isa) *Conv {
 	if err := s.Check(); err != nil {
 		panic("kernel: " + err.Error())
 	}
-	c := &Conv{shape: s, isa: isa}
-	c.planForward()
-	c.planBackward()
-	return c
-}
-
-func (c *Conv) planForward() {
-	s := c.shape
-	f := correlation{
-		isa: c.isa, groups: s.Groups,
-		h: s.H, w: s.W, cin: s.Cin, stepY: s.StrideH, stepX: s.StrideW,
-		rows: s.OutH(), cols: s.OutW(), cout: s.Cout, dstRow: s.OutW() * s.Cout, dstStep: s.Cout,
-	}
-	for ky := range s.KH {
-		for kx := range s.KW {
-			f.windows = append(f.windows, window{ky*s.DilH - s.PadTop, kx*s.DilW - s.PadLeft, ky*s.KW + kx})
-		}
-	}
-	c.padX = f.columns()
-	f.plan(c.padX)
-	c.forward = f
-}
-
-func (c *Conv) planBackward() {
-	s := c.shape
-	packed := 0
-	for a := range min(s.StrideH, s.H) {
-		for b := range min(s.StrideW, s.W) {
-			f := correlation{
-				isa: c.isa, groups: s.Groups, packedAt: packed,
-				h: s.OutH(), w: s.OutW(), cin: s.Cout, stepY: 1, stepX: 1,
-				rows: ceilDiv(s.H-a, s.StrideH), cols: ceilDiv(s.W-b, s.StrideW), cout: s.Cin,
-				dstAt: (a*s.W + b) * s.Cin, dstRow: s.StrideH * s.W * s.Cin, dstStep: s.StrideW * s.Cin,
-			}
-			// dx[a + i*S] meets dy[i + ty] where the window's offset makes ty whole. Descending ky and kx give
-			// ascending ty and tx.
-			for ky := s.KH - 1; ky >= 0; ky-- {
-				for kx := s.KW - 1; kx >= 0; kx-- {
-					ty, tx := a+s.PadTop-ky*s.DilH, b+s.PadLeft-kx*s.DilW
-					if ty%s.StrideH == 0 && tx%s.StrideW == 0 {
-						f.windows = append(f.windows, window{ty / s.StrideH, tx / s.StrideW, ky*s.KW + kx})
-					}
-				}
-			}
-			c.padY = c.padY.union(f.columns())
-			packed += f.packedLen()
-			c.backward = append(c.backward, f)
-		}
+	c := &Conv{shape: s, isa: isa, forward: forwardCorrelation(s, isa), backward: backwardCorrelations(s, isa)}
+	c.padX = c.forward.columns()
+	c.forward.plan(c.padX)
+	for i := range c.backward {
+		c.padY = c.padY.union(c.backward[i].columns())
 	}
 	for i := range c.backward {
 		c.backward[i].plan(c.padY)
 	}
+	c.weights = planWeightGrad(s, isa, c.padX)
+	return c
 }
 
 // PackedLen is the length of the weights in the order Forward reads them.
@@ -164,7 +122,7 @@ func (c *Conv) PackGrad(dst, w []float32) {
 // ScratchLen is the length of the scratch that any call of this convolution needs.
 func (c *Conv) ScratchLen() int {
 	s := c.shape
-	return max(c.padX.scratchLen(s.H, s.W, s.Cin), c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
+	return max(c.padX.scratchLen(s.H, s.W, s.Cin)+c.weights.scratchLen(), c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
 }
 
 // Forward sets y, [OutH][OutW][Cout], to the convolution of x, [H][W][Cin], with weights brought into order

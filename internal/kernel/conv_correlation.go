@@ -1,33 +1,50 @@
 package kernel
 
-// correlation is what the forward pass and every phase of the input gradient have in common: for each group,
+// correlation is what the forward pass and the parts of the input gradient have in common: for each group of
+// channels,
 //
 //	dst[r][c][co] (+)= sum over windows v and channels ci of src[r*stepY + v.y][c*stepX + v.x][ci] * w[v][ci][co]
 //
 // It is cut into tiles of a few neighbouring pixels by a few vectors of output channels, whose sums stay in
 // registers.
+//
+// A depthwise correlation, whose groups are single channels, has one group instead and multiplies vectors of
+// channels:
+//
+//	dst[r][c][co] (+)= sum over windows v of src[r*stepY + v.y][c*stepX + v.x][co] * w[v][co]
+//
+// Where a pixel's channels fill only a small part of a vector (an image has three), a few neighbouring pixels
+// are treated as one that has the channels of them all. It sees the windows of them all, with zero weights
+// for those that are not a pixel's own.
 type correlation struct {
-	isa    isa
-	groups int
+	isa       isa
+	groups    int // of channels
+	depthwise bool
+	pixels    int // in one destination pixel
 
 	h, w, cin    int // source image, channels of all groups
 	stepY, stepX int // in source pixels
 
-	rows, cols, cout       int // destination
-	dstAt, dstRow, dstStep int // first element, and distance of rows and of pixels, in elements
+	rows, width, cout      int // destination; width before pixels are grouped, channels of one of them
+	dstAt, dstRow, dstStep int // first element, and distance of rows and of grouped pixels, in elements
 
 	windows  []window // ascending by y, then x
 	packedAt int      // where its weights begin
 
 	// Set by plan.
-	taps   []tap
-	tapRow []int // source row of each tap, relative to r*stepY
-	srcRow int   // elements of a padded source row
-	blocks []block
+	taps    []tap
+	tapRow  []int // source row of each tap, relative to r*stepY
+	tapStep int   // distance of a depthwise tap's windows in pixels
+	srcRow  int   // elements of a padded source row
+	blocks  []block
 }
 
-// window is one position (ky, kx) of the kernel: its offset in the source and its index in the weights.
-type window struct{ y, x, index int }
+// window is an offset in the source, and for each pixel of a group the position ky*KW+kx of the kernel that
+// lies there, or -1.
+type window struct {
+	y, x   int
+	kernel []int
+}
 
 // block is a range of one group's output channels that one tile covers.
 type block struct {
@@ -36,102 +53,137 @@ type block struct {
 	lanes   int // channels in the last vector
 }
 
+// width is the number of channels of the block.
+func (b block) width(isa isa) int { return (b.vectors-1)*isa.lanes() + b.lanes }
+
+// depth is the number of input channels that an output channel sees.
+func (f *correlation) depth() int {
+	if f.depthwise {
+		return 1
+	}
+	return f.cin / f.groups
+}
+
+// channelAt is the first input channel that a block of a group sees.
+func (f *correlation) channelAt(group int, b block) int {
+	if f.depthwise {
+		return b.channel
+	}
+	return group * f.depth()
+}
+
+// cols is the number of grouped pixels in a row; the last may be incomplete.
+func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
+
 // plan prepares the tiles for a source padded by p.
 func (f *correlation) plan(p padding) {
 	f.srcRow = (p.left + f.w + p.right) * f.cin
-	cin := f.cin / f.groups
+	if len(f.windows) > 1 {
+		f.tapStep = f.windows[1].x - f.windows[0].x // the same all along a row
+	}
 	for i, v := range f.windows {
-		// The windows of one row lie side by side in the source if they are dense and channels are not split.
-		if i > 0 && f.groups == 1 && v.y == f.windows[i-1].y && v.x == f.windows[i-1].x+1 {
-			f.taps[len(f.taps)-1].k += cin
+		if i > 0 && f.adjoins(f.windows[i-1], v) {
+			f.taps[len(f.taps)-1].k += f.depth()
 			continue
 		}
-		f.taps = append(f.taps, tap{x: v.y*f.srcRow + (v.x+p.left)*f.cin, w: i * cin, k: cin})
+		f.taps = append(f.taps, tap{x: v.y*f.srcRow + (v.x+p.left)*f.cin, w: i * f.depth(), k: f.depth()})
 		f.tapRow = append(f.tapRow, v.y)
 	}
-	f.blocks = splitChannels(f.cout/f.groups, f.isa)
+	f.blocks = splitChannels(f.pixels*f.cout/f.groups, f.isa)
 
 	// A 1x1 convolution sees the image as one long row.
 	if len(f.windows) == 1 && f.windows[0].y == 0 && p == (padding{}) && f.stepY == 1 && f.stepX == 1 &&
-		f.rows <= f.h && f.cols == f.w && f.dstRow == f.cols*f.dstStep {
-		f.rows, f.cols = 1, f.rows*f.cols
+		f.rows <= f.h && f.width == f.w && f.dstRow == f.width*f.dstStep {
+		f.rows, f.width = 1, f.rows*f.width
 	}
 }
 
+// adjoins reports whether window v continues the tap that ends with u.
+func (f *correlation) adjoins(u, v window) bool {
+	if f.depthwise {
+		return v.y == u.y && v.x-u.x == f.tapStep
+	}
+	return v.y == u.y && v.x-u.x == 1 && f.groups == 1 // side by side, all channels
+}
+
+// splitChannels cuts channels into blocks as wide as the tiles.
 func splitChannels(channels int, isa isa) []block {
 	var blocks []block
-	lanes := isa.lanes()
-	for c := 0; c < channels; {
-		vectors := min(ceilDiv(channels-c, lanes), isa.vectors())
-		width := min(vectors*lanes, channels-c)
-		blocks = append(blocks, block{c, vectors, width - (vectors-1)*lanes})
-		c += width
+	for c := 0; c < channels; c += blocks[len(blocks)-1].width(isa) {
+		blocks = append(blocks, blockAt(c, channels, isa))
 	}
 	return blocks
+}
+
+// blockAt returns the block of channels that begins with the given one.
+func blockAt(channel, channels int, isa isa) block {
+	lanes := isa.lanes()
+	vectors := min(ceilDiv(channels-channel, lanes), isa.vectors())
+	return block{channel, vectors, min(lanes, channels-channel-(vectors-1)*lanes)}
 }
 
 // packedLen is the length of the packed weights: [group][block][window][ci][channels of the block, filled
 // up to whole vectors].
 func (f *correlation) packedLen() int {
 	lanes := f.isa.lanes()
-	return f.groups * len(f.windows) * (f.cin / f.groups) * ceilDiv(f.cout/f.groups, lanes) * lanes
+	return f.groups * len(f.windows) * f.depth() * ceilDiv(f.pixels*f.cout/f.groups, lanes) * lanes
 }
 
 // pack brings the weights of s into f's order. For the input gradient, transposed, the channels trade places.
 func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 	packed = packed[f.packedAt : f.packedAt+f.packedLen()]
-	cin, lanes := f.cin/f.groups, f.isa.lanes()
-	perWindow := (s.Cin / s.Groups) * s.Cout
+	depth, lanes := f.depth(), f.isa.lanes()
+	position := (s.Cin / s.Groups) * s.Cout
 	for g := range f.groups {
 		w := w[g*(s.Cout/s.Groups):]
 		for _, b := range f.blocks {
-			width, used := b.vectors*lanes, (b.vectors-1)*lanes+b.lanes
+			width, used := b.vectors*lanes, b.width(f.isa)/f.pixels
 			for _, v := range f.windows {
-				dst := packed[:cin*width]
-				packed = packed[cin*width:]
-				if transposed {
-					packTransposed(dst, w[v.index*perWindow+b.channel*s.Cout:], cin, width, used, s.Cout)
-					continue
+				dst := packed[:depth*width]
+				packed = packed[depth*width:]
+				if f.pixels*used < width || f.pixels > 1 {
+					clear(dst)
 				}
-				for ci := range cin {
-					at := v.index*perWindow + ci*s.Cout + b.channel
-					row := dst[ci*width : (ci+1)*width]
-					clear(row[copy(row, w[at:at+used]):])
+				for pixel, k := range v.kernel {
+					switch {
+					case k < 0:
+					case transposed && !f.depthwise:
+						copyTransposed(dst[pixel*f.cout:], width, w[k*position+b.channel*s.Cout:], s.Cout, used, depth)
+					default:
+						copyRows(dst[pixel*f.cout:], width, w[k*position+b.channel:], s.Cout, depth, used)
+					}
 				}
 			}
 		}
 	}
 }
 
-// packTransposed sets dst[k][c] = w[c*stride + k] for k < rows and c < used, and zero up to c = width.
-func packTransposed(dst, w []float32, rows, width, used, stride int) {
-	if used < width {
-		clear(dst)
-	}
-	for c := range used {
-		at := c
-		for _, v := range w[c*stride : c*stride+rows] {
-			dst[at] = v
-			at += width
-		}
-	}
-}
-
 // run computes the correlation of a padded source.
 func (f *correlation) run(dst, src, packed []float32, accumulate bool) {
-	cin, cout, lanes := f.cin/f.groups, f.cout/f.groups, f.isa.lanes()
+	cout, lanes := f.cout/f.groups, f.isa.lanes()
+	whole, rest := f.width/f.pixels, f.width%f.pixels
 	packed = packed[f.packedAt:]
-	depth := len(f.windows) * cin
+	depth := len(f.windows) * f.depth()
 	for g := range f.groups {
 		for _, b := range f.blocks {
 			t := tile{x: src, xStep: f.stepX * f.cin, dstStep: f.dstStep,
-				wRow: b.vectors * lanes, vectors: b.vectors, lanes: b.lanes, accumulate: accumulate}
+				wRow: b.vectors * lanes, vectors: b.vectors, accumulate: accumulate,
+				depthwise: f.depthwise, kStep: f.tapStep * f.cin}
 			t.w, packed = packed[:depth*t.wRow], packed[depth*t.wRow:]
 			for r := range f.rows {
 				t.taps = f.tapsInside(r)
-				t.xAt = r*f.stepY*f.srcRow + g*cin
+				t.xAt = r*f.stepY*f.srcRow + f.channelAt(g, b)
 				t.dst = dst[f.dstAt+r*f.dstRow+g*cout+b.channel:]
-				t.row(f.isa, f.cols)
+				t.lanes = b.lanes
+				if whole > 0 {
+					t.row(f.isa, whole)
+				}
+				if rest > 0 {
+					t.xAt = r*f.stepY*f.srcRow + whole*t.xStep
+					t.dst = dst[f.dstAt+r*f.dstRow+whole*f.dstStep:]
+					t.lanes = rest * cout
+					t.row(f.isa, 1)
+				}
 			}
 		}
 	}
@@ -149,44 +201,14 @@ func (f *correlation) tapsInside(r int) []tap {
 	return f.taps[lo:hi]
 }
 
-// padding is the number of zero columns that the rows of an image are surrounded by in scratch. Rows need
-// none: taps above and below the image are left out.
-type padding struct{ left, right int }
-
-// columns returns the padding that f's windows reach into.
+// columns returns the padding that f's windows and vectors reach into.
 func (f *correlation) columns() padding {
 	var p padding
 	for _, v := range f.windows {
-		p = p.union(padding{-v.x, (f.cols-1)*f.stepX + v.x - (f.w - 1)})
+		p = p.union(padding{-v.x, (f.cols()-1)*f.stepX + v.x - (f.w - 1), 0})
+	}
+	if lanes := f.isa.lanes(); f.depthwise && f.cin%lanes != 0 {
+		p.slack = lanes
 	}
 	return p
-}
-
-func (p padding) union(q padding) padding {
-	return padding{max(p.left, q.left), max(p.right, q.right)}
-}
-
-// scratchLen is the length of the padded copy, 0 where none is needed.
-func (p padding) scratchLen(h, w, c int) int {
-	if p == (padding{}) {
-		return 0
-	}
-	return h * (p.left + w + p.right) * c
-}
-
-// pad copies the image x into scratch with its padding, or returns x where there is none.
-func (p padding) pad(scratch, x []float32, h, w, c int) []float32 {
-	if p == (padding{}) {
-		return x
-	}
-	padded := scratch[:p.scratchLen(h, w, c)]
-	at := 0
-	for r := range h {
-		clear(padded[at : at+p.left*c])
-		at += p.left * c
-		at += copy(padded[at:], x[r*w*c:(r+1)*w*c])
-		clear(padded[at : at+p.right*c])
-		at += p.right * c
-	}
-	return padded
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
+	"sync"
 	"testing"
 )
 
@@ -55,11 +57,28 @@ func awkwardShapes() []ConvShape {
 			s.Cout = 8
 			add(s)
 		}
+		for _, c := range []int{1, 3, 6} { // less than a vector
+			s := same(13, 11, 33, c, 3)
+			s.StrideH, s.StrideW = stride, stride
+			add(s)
+			s = same(11, 14, c, 33, 5)
+			s.StrideH, s.StrideW = stride, 4-stride
+			add(s)
+		}
 		s = same(13, 5, 33, 33, 3) // depthwise
 		s.Groups, s.StrideH, s.StrideW = 33, stride, stride
 		add(s)
 		s.Cout = 66
 		add(s)
+		for i, k := range []int{1, 2, 3, 5, 7} { // depthwise
+			c := []int{5, 16, 24, 40, 64}[i]
+			s = same(8, 17-stride, c, c, k)
+			s.Groups, s.StrideH, s.StrideW = c, stride, stride
+			add(s)
+			s.H, s.W, s.DilH, s.DilW = 23, 24, stride, 2
+			s.PadLeft, s.PadRight = 0, 0
+			add(s)
+		}
 	}
 	add(ConvShape{H: 8, W: 8, Cin: 16, Cout: 32, KH: 1, KW: 1, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 6, W: 6, Cin: 4, Cout: 4, KH: 2, KW: 2, StrideH: 2, StrideW: 2})
@@ -69,49 +88,52 @@ func awkwardShapes() []ConvShape {
 }
 
 func TestConv(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range supported() {
 		t.Run(isa.String(), func(t *testing.T) {
 			for _, s := range awkwardShapes() {
-				checkConv(t, isa, s)
+				t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConv(t, isa, s) })
 			}
 		})
 	}
 }
 
 func checkConv(t *testing.T, isa isa, s ConvShape) {
-	t.Helper()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // with a trace, should a kernel run into a fence
 	r := rand.New(rand.NewPCG(uint64(s.H*s.W), uint64(s.Cin*s.Cout)))
-	x, w := normal(r, s.H*s.W*s.Cin), normal(r, s.Weights())
-	dy := normal(r, s.OutH()*s.OutW()*s.Cout)
+	x, w := fenced(t, s.H*s.W*s.Cin), fenced(t, s.Weights())
+	dy := fenced(t, s.OutH()*s.OutW()*s.Cout)
+	for _, v := range [][]float32{x, w, dy} {
+		copy(v, normal(r, len(v)))
+	}
 	wantY, wantDx, wantDw := naiveConv(s, x, w, dy)
 
 	c := newConv(s, isa)
-	scratch := guarded(c.ScratchLen(), nan)
-	report := func(name string, got *guard, want []float64, depth int) {
+	scratch := newOperand(t, c.ScratchLen(), nan)
+	report := func(name string, got *operand, want []float64, depth int) {
 		t.Helper()
 		if err := got.compare(want, depth); err != nil {
-			t.Errorf("%+v: %s: %v", s, name, err)
+			t.Errorf("%s: %v", name, err)
 		}
 		if err := scratch.intact(); err != nil {
-			t.Errorf("%+v: %s: scratch: %v", s, name, err)
+			t.Errorf("%s: scratch: %v", name, err)
 		}
 	}
 
-	packed := guarded(c.PackedLen(), nan)
+	packed := newOperand(t, c.PackedLen(), nan)
 	c.Pack(packed.data, w)
 	if err := packed.intact(); err != nil {
-		t.Errorf("%+v: Pack: %v", s, err)
+		t.Errorf("Pack: %v", err)
 	}
-	y := guarded(len(dy), nan)
+	y := newOperand(t, len(dy), nan)
 	c.Forward(y.data, x, packed.data, scratch.data)
 	report("Forward", y, wantY, s.KH*s.KW*s.Cin/s.Groups)
 
-	packed = guarded(c.PackedGradLen(), nan)
+	packed = newOperand(t, c.PackedGradLen(), nan)
 	c.PackGrad(packed.data, w)
 	if err := packed.intact(); err != nil {
-		t.Errorf("%+v: PackGrad: %v", s, err)
+		t.Errorf("PackGrad: %v", err)
 	}
-	dx := guarded(len(x), nan)
+	dx := newOperand(t, len(x), nan)
 	c.InputGrad(dx.data, dy, packed.data, scratch.data, false)
 	report("InputGrad", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
 	for i := range wantDx {
@@ -121,7 +143,7 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 	c.InputGrad(dx.data, dy, packed.data, scratch.data, true)
 	report("InputGrad, accumulating", dx, wantDx, s.KH*s.KW*s.Cout/s.Groups)
 
-	dw := guarded(len(w), nan)
+	dw := newOperand(t, len(w), nan)
 	for i := range wantDw {
 		dw.data[i] = float32(i % 5)
 		wantDw[i] += float64(i % 5)
@@ -158,10 +180,13 @@ func naiveConv(s ConvShape, x, w, dy []float32) (y, dx, dw []float64) {
 	return y, dx, dw
 }
 
-func TestConvAllocatesNothing(t *testing.T) {
-	s := ConvShape{H: 8, W: 8, Cin: 16, Cout: 16, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1}
-	c := NewConv(s)
-	x, y, w := make([]float32, 1024), make([]float32, 1024), make([]float32, s.Weights())
+// smallConv is a convolution of an image of 8 by 8 by 16.
+var smallConv = ConvShape{H: 8, W: 8, Cin: 16, Cout: 16, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1,
+	PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1}
+
+func TestNothingIsAllocated(t *testing.T) {
+	c := NewConv(smallConv)
+	x, y, w := make([]float32, 1024), make([]float32, 1024), make([]float32, smallConv.Weights())
 	packed, scratch := make([]float32, c.PackedLen()+c.PackedGradLen()), make([]float32, c.ScratchLen())
 	if n := testing.AllocsPerRun(10, func() {
 		c.Pack(packed, w)
@@ -169,8 +194,29 @@ func TestConvAllocatesNothing(t *testing.T) {
 		c.PackGrad(packed, w)
 		c.InputGrad(x, y, packed, scratch, true)
 		c.WeightGrad(w, x, y, scratch)
-	}); n != 0 {
+		MatMul(y, x, w, 8, 16, 16, false)
+		MatMulTA(y, x, w, 8, 16, 16)
+	}); n >= 1 { // a buffer may have to be made anew
 		t.Errorf("a training step allocates %v times", n)
+	}
+}
+
+func TestConvIsConcurrent(t *testing.T) {
+	c := NewConv(smallConv)
+	r := rand.New(rand.NewPCG(1, 1))
+	x, w := normal(r, 1024), normal(r, smallConv.Weights())
+	packed := make([]float32, c.PackedLen())
+	c.Pack(packed, w)
+	var ys [4][1024]float32
+	var wg sync.WaitGroup
+	for i := range ys {
+		wg.Go(func() { c.Forward(ys[i][:], x, packed, make([]float32, c.ScratchLen())) })
+	}
+	wg.Wait()
+	for i := range ys {
+		if ys[i] != ys[0] {
+			t.Errorf("goroutines %d and 0 differ", i)
+		}
 	}
 }
 
@@ -197,53 +243,51 @@ func TestConvShapeCheck(t *testing.T) {
 }
 
 func TestShortOperandsPanic(t *testing.T) {
-	s := ConvShape{H: 4, W: 4, Cin: 3, Cout: 5, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadLeft: 1, PadRight: 1, Groups: 1}
-	c := NewConv(s)
+	c := NewConv(smallConv)
 	defer func() {
-		if r := fmt.Sprint(recover()); r != "kernel: y has 39 elements, want 40" {
+		if r := fmt.Sprint(recover()); r != "kernel: y has 1023 elements, want 1024" {
 			t.Errorf("recovered %q", r)
 		}
 	}()
-	c.Forward(make([]float32, 39), make([]float32, 48), make([]float32, c.PackedLen()), make([]float32, c.ScratchLen()))
+	c.Forward(make([]float32, 1023), make([]float32, 1024), make([]float32, c.PackedLen()), make([]float32, c.ScratchLen()))
 }
 
 var nan = float32(math.NaN())
 
-// guard is a slice between canaries, which show writes out of its bounds.
-type guard struct{ data, all []float32 }
+// operand is a slice with canaries before it, which show writes there, and a fence behind it.
+type operand struct{ data, all []float32 }
 
 const canaries = 64
 
-func guarded(n int, fill float32) *guard {
-	all := make([]float32, n+2*canaries)
+func newOperand(t *testing.T, n int, fill float32) *operand {
+	all := fenced(t, n+canaries)
 	for i := range all {
-		all[i] = -12345
+		all[i] = fill
+		if i < canaries {
+			all[i] = -12345
+		}
 	}
-	data := all[canaries : canaries+n : canaries+n]
-	for i := range data {
-		data[i] = fill
-	}
-	return &guard{data, all}
+	return &operand{all[canaries:], all}
 }
 
-func (g *guard) intact() error {
-	for i := range canaries {
-		if g.all[i] != -12345 || g.all[len(g.all)-1-i] != -12345 {
-			return fmt.Errorf("written out of bounds, %d elements before or %d after", canaries-i, canaries-i)
+func (o *operand) intact() error {
+	for i, v := range o.all[:canaries] {
+		if v != -12345 {
+			return fmt.Errorf("written %d elements before the first", canaries-i)
 		}
 	}
 	return nil
 }
 
 // compare allows for the rounding of sums of depth products of normal numbers.
-func (g *guard) compare(want []float64, depth int) error {
+func (o *operand) compare(want []float64, depth int) error {
 	tolerance := 1e-6 * (4 + 3*math.Sqrt(float64(depth)))
 	for i, w := range want {
-		if d := math.Abs(float64(g.data[i]) - w); !(d <= tolerance*(1+math.Abs(w))) {
-			return fmt.Errorf("element %d of %d is %v, want %v", i, len(want), g.data[i], w)
+		if d := math.Abs(float64(o.data[i]) - w); !(d <= tolerance*(1+math.Abs(w))) {
+			return fmt.Errorf("element %d of %d is %v, want %v", i, len(want), o.data[i], w)
 		}
 	}
-	return g.intact()
+	return o.intact()
 }
 
 func normal(r *rand.Rand, n int) []float32 {

@@ -15,13 +15,18 @@ package kernel
 //		}
 //	}
 //
-// with L the lanes of the instruction set. Rows of w must be readable up to whole vectors. Nothing is
-// checked: offsets must be right.
+// with L the lanes of the instruction set, or, if depthwise, with
+//
+//	sum += x[xAt+tap.x+p*xStep+k*kStep+c] * w[(tap.w+k)*wRow+c]
+//
+// Rows of w, and of x if depthwise, must be readable up to whole vectors. Nothing is checked: offsets must be
+// right.
 type tile struct {
 	dst, x, w  []float32
 	taps       []tap
 	xAt        int // may lie outside of x, taps lead back
 	xStep      int
+	kStep      int // if depthwise
 	dstStep    int
 	wRow       int
 	pixels     int // 1 to isa.pixels(vectors)
@@ -29,9 +34,10 @@ type tile struct {
 	vectors    int // 1 to isa.vectors()
 	lanes      int // channels in the last vector, 1 to L
 	accumulate bool
+	depthwise  bool
 }
 
-// tap is a run of k consecutive elements of the source, with as many rows of weights from row w.
+// tap is a run of k elements of the source from x, with as many rows of weights from row w.
 type tap struct{ x, w, k int }
 
 // row computes n pixels, cut into tiles as equal as can be: a short last tile would leave the multipliers
@@ -65,17 +71,44 @@ func (t *tile) row(isa isa, n int) {
 //		}
 //	}
 //
-// Nothing is checked.
+// or, if depthwise, with
+//
+//	sum += x[i*xRow+j*xStep+r*entryStep+c] * dy[i*dyRow+j*dyStep+c]
+//
+// where x must be readable up to whole vectors. Nothing is checked.
 type gradTile struct {
 	dw, x, dy     []float32
 	xRow, xStep   int
 	dyRow, dyStep int
 	dwRow         int
 	rows, cols    int // at least 1
-	entries       int // 1 to isa.pixels(vectors)
+	entries       int // 1 to isa.pixels(vectors), and to depthwiseEntries if depthwise
+	entryStep     int // if depthwise
 	vectors       int // 1 to isa.vectors()
 	lanes         int // channels in the last vector, 1 to L
+	depthwise     bool
 }
+
+// column computes n entries, cut into tiles as equal as can be.
+func (t gradTile) column(isa isa, n int) {
+	limit, step := isa.pixels(t.vectors), 1
+	if t.depthwise {
+		limit, step = min(limit, depthwiseEntries), t.entryStep
+	}
+	for tiles := ceilDiv(n, limit); tiles > 0; tiles-- {
+		t.entries = ceilDiv(n, tiles)
+		t.run(isa)
+		n -= t.entries
+		if n > 0 {
+			t.x = t.x[t.entries*step:]
+			t.dw = t.dw[t.entries*t.dwRow:]
+		}
+	}
+}
+
+// depthwiseEntries is the largest number of entries in a depthwise gradTile: rows of a kernel rarely have
+// more.
+const depthwiseEntries = 5
 
 // lanes is the number of float32 in a vector. The portable loops keep four sums for each pixel.
 func (i isa) lanes() int { return [...]int{isaGo: 4, isaAVX2: 8, isaAVX512: 16}[i] }

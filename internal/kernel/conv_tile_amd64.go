@@ -2,41 +2,49 @@
 
 package kernel
 
-//go:generate go run -C _gen .
+//go:generate go run -C _gen/conv .
 
 func (t *tile) run(isa isa) {
-	switch isa {
-	case isaAVX512:
-		if t.vectors == 1 {
-			tileAVX512x1(t)
-		} else {
-			tileAVX512x2(t)
-		}
-	case isaAVX2:
-		if t.vectors == 1 {
-			tileAVX2x1(t)
-		} else {
-			tileAVX2x2(t)
-		}
+	switch {
+	case isa == isaAVX512 && t.depthwise && t.vectors == 1:
+		depthwiseTileAVX512x1(t)
+	case isa == isaAVX512 && t.depthwise:
+		depthwiseTileAVX512x2(t)
+	case isa == isaAVX512 && t.vectors == 1:
+		tileAVX512x1(t)
+	case isa == isaAVX512:
+		tileAVX512x2(t)
+	case isa == isaAVX2 && t.depthwise && t.vectors == 1:
+		depthwiseTileAVX2x1(t)
+	case isa == isaAVX2 && t.depthwise:
+		depthwiseTileAVX2x2(t)
+	case isa == isaAVX2 && t.vectors == 1:
+		tileAVX2x1(t)
+	case isa == isaAVX2:
+		tileAVX2x2(t)
 	default:
 		t.runGo()
 	}
 }
 
 func (t *gradTile) run(isa isa) {
-	switch isa {
-	case isaAVX512:
-		if t.vectors == 1 {
-			gradTileAVX512x1(t)
-		} else {
-			gradTileAVX512x2(t)
-		}
-	case isaAVX2:
-		if t.vectors == 1 {
-			gradTileAVX2x1(t)
-		} else {
-			gradTileAVX2x2(t)
-		}
+	switch {
+	case isa == isaAVX512 && t.depthwise && t.vectors == 1:
+		depthwiseGradTileAVX512x1(t)
+	case isa == isaAVX512 && t.depthwise:
+		depthwiseGradTileAVX512x2(t)
+	case isa == isaAVX512 && t.vectors == 1:
+		gradTileAVX512x1(t)
+	case isa == isaAVX512:
+		gradTileAVX512x2(t)
+	case isa == isaAVX2 && t.depthwise && t.vectors == 1:
+		depthwiseGradTileAVX2x1(t)
+	case isa == isaAVX2 && t.depthwise:
+		depthwiseGradTileAVX2x2(t)
+	case isa == isaAVX2 && t.vectors == 1:
+		gradTileAVX2x1(t)
+	case isa == isaAVX2:
+		gradTileAVX2x2(t)
 	default:
 		t.runGo()
 	}
@@ -56,6 +64,20 @@ func tileAVX512x1(t *tile)
 //go:noescape
 func tileAVX512x2(t *tile)
 
+// The functions below are the same if depthwise.
+
+//go:noescape
+func depthwiseTileAVX2x1(t *tile)
+
+//go:noescape
+func depthwiseTileAVX2x2(t *tile)
+
+//go:noescape
+func depthwiseTileAVX512x1(t *tile)
+
+//go:noescape
+func depthwiseTileAVX512x2(t *tile)
+
 // The functions below are the loop of type gradTile, each for as many vectors as its name ends with. Lanes
 // of dy beyond the last channel are not read.
 
@@ -70,3 +92,17 @@ func gradTileAVX512x1(t *gradTile)
 
 //go:noescape
 func gradTileAVX512x2(t *gradTile)
+
+// The functions below are the same if depthwise.
+
+//go:noescape
+func depthwiseGradTileAVX2x1(t *gradTile)
+
+//go:noescape
+func depthwiseGradTileAVX2x2(t *gradTile)
+
+//go:noescape
+func depthwiseGradTileAVX512x1(t *gradTile)
+
+//go:noescape
+func depthwiseGradTileAVX512x2(t *gradTile)

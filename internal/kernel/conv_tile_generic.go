@@ -5,6 +5,12 @@ package kernel
 func (t *tile) runGo() {
 	for p := range t.count {
 		at, dst := t.xAt+p*t.pixels*t.xStep, t.dst[p*t.pixels*t.dstStep:]
+		if t.depthwise {
+			for i := range t.pixels {
+				t.storeGo(dst[i*t.dstStep:], t.sumDepthwiseGo(at+i*t.xStep))
+			}
+			continue
+		}
 		if t.pixels == 1 {
 			t.storeGo(dst, t.sumGo(at))
 			continue
@@ -21,7 +27,7 @@ func (t *tile) sumGo(at int) [4]float32 {
 	for _, tap := range t.taps {
 		w, row := t.w[tap.w*t.wRow:], t.wRow
 		for k, x := range t.x[at+tap.x:][:tap.k] {
-			w := w[k*row:][:4]
+			w := (*[4]float32)(w[k*row:])
 			a0 += float32(x * w[0])
 			a1 += float32(x * w[1])
 			a2 += float32(x * w[2])
@@ -38,7 +44,7 @@ func (t *tile) sumPairGo(at int) (a, b [4]float32) {
 		w, row := t.w[tap.w*t.wRow:], t.wRow
 		next := t.x[at+tap.x+t.xStep:][:tap.k]
 		for k, x := range t.x[at+tap.x:][:len(next)] {
-			w, z := w[k*row:][:4], next[k]
+			w, z := (*[4]float32)(w[k*row:]), next[k]
 			a0 += float32(x * w[0])
 			a1 += float32(x * w[1])
 			a2 += float32(x * w[2])
@@ -52,6 +58,21 @@ func (t *tile) sumPairGo(at int) (a, b [4]float32) {
 	return [4]float32{a0, a1, a2, a3}, [4]float32{b0, b1, b2, b3}
 }
 
+// sumDepthwiseGo returns the four sums of the pixel at x[at], channel by channel.
+func (t *tile) sumDepthwiseGo(at int) [4]float32 {
+	var a0, a1, a2, a3 float32
+	for _, tap := range t.taps {
+		for k := range tap.k {
+			x, w := t.x[at+tap.x+k*t.kStep:][:4], t.w[(tap.w+k)*t.wRow:][:4]
+			a0 += float32(x[0] * w[0])
+			a1 += float32(x[1] * w[1])
+			a2 += float32(x[2] * w[2])
+			a3 += float32(x[3] * w[3])
+		}
+	}
+	return [4]float32{a0, a1, a2, a3}
+}
+
 func (t *tile) storeGo(dst []float32, sum [4]float32) {
 	for c, s := range sum[:t.lanes] {
 		if t.accumulate {
@@ -63,6 +84,12 @@ func (t *tile) storeGo(dst []float32, sum [4]float32) {
 
 // runGo is gradTile in portable Go: pairs of entries by four channels.
 func (t *gradTile) runGo() {
+	if t.depthwise {
+		for r := range t.entries {
+			t.sumDepthwiseGo(t.dw[r*t.dwRow:], r*t.entryStep)
+		}
+		return
+	}
 	var a0, a1, a2, a3, b0, b1, b2, b3 float32
 	second := t.entries - 1 // with one entry, the pair's second is a copy that is not stored
 	for i := range t.rows {
@@ -92,5 +119,21 @@ func (t *gradTile) runGo() {
 		for c, s := range sum[:t.lanes] {
 			dw[c] += s
 		}
+	}
+}
+
+// sumDepthwiseGo adds to dw the sums of the entry at x[at].
+func (t *gradTile) sumDepthwiseGo(dw []float32, at int) {
+	var sum [4]float32
+	for i := range t.rows {
+		for j := range t.cols {
+			x, dy := t.x[at+i*t.xRow+j*t.xStep:], t.dy[i*t.dyRow+j*t.dyStep:]
+			for c := range sum[:t.lanes] {
+				sum[c] += float32(x[c] * dy[c])
+			}
+		}
+	}
+	for c, s := range sum[:t.lanes] {
+		dw[c] += s
 	}
 }

@@ -29,7 +29,7 @@ func (i isa) String() string { return [...]string{"go", "avx2", "avx512"}[i] }
 
 // selected is the instruction set of every kernel called through the package's API; selectErr tells why it
 // is not the one the environment asks for.
-var selected, selectErr = selectISA(os.Getenv(EnvPath), available())
+var selected, selectErr = selectISA(os.Getenv(EnvPath), supported())
 
 // selectISA returns the instruction set called name, or the best of those available if name is empty or
 // cannot be had.

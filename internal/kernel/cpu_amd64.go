@@ -4,8 +4,8 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// available lists the instruction sets that can run here, best last.
-func available() []isa {
+// supported lists the instruction sets that can run here, best last.
+func supported() []isa {
 	sets := []isa{isaGo}
 	x := &cpu.X86
 	if x.HasAVX2 && x.HasFMA {

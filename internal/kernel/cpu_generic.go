@@ -2,5 +2,5 @@
 
 package kernel
 
-// available lists the instruction sets that can run here, best last.
-func available() []isa { return []isa{isaGo} }
+// supported lists the instruction sets that can run here, best last.
+func supported() []isa { return []isa{isaGo} }

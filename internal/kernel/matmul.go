@@ -14,18 +14,25 @@ func MatMulTA(c, a, b []float32, m, k, n int) {
 	matMulTA(selected, c, a, b, m, k, n)
 }
 
-// A product is cut into depths of matMulDepth and heights of matMulHeight, such that a block of A fits into
-// the second-level cache beside one column of vectors of B.
+// A product is cut into blocks of m and k such that a block of A fits into the second-level cache beside a
+// panel of B, which is as wide as a tile. Large operands are copied block by block: in place, their rows
+// would lie a power of two apart as often as not and share few sets of the cache.
 const (
-	matMulDepth  = 256
-	matMulHeight = 336 // a multiple of the tiles' 1, 2, 6, 12, 14 and 16 pixels
+	matMulDepth  = 256 // of k
+	matMulHeight = 168 // of m; a multiple of 6, 12 and 14 pixels
+	matMulWidth  = 32  // of n; the widest tile
+	// Rows of copies are an odd number of cache lines apart.
+	depthStride  = matMulDepth + 16
+	heightStride = matMulHeight + 8
 )
 
-// panel holds matMulDepth rows of B's vectors side by side: in B they lie a whole row apart, which for a
-// power of two fills few sets of the cache.
-type panel [matMulDepth * 32]float32
+// matMulBuffer holds copies of a block of A, in either orientation, and of a panel of B.
+type matMulBuffer struct {
+	a [matMulHeight * depthStride]float32
+	b [matMulDepth * matMulWidth]float32
+}
 
-var panels = sync.Pool{New: func() any { return new(panel) }}
+var matMulBuffers = sync.Pool{New: func() any { return new(matMulBuffer) }}
 
 func matMul(isa isa, c, a, b []float32, m, k, n int, accumulate bool) {
 	need("C", len(c), m*n)
@@ -34,55 +41,71 @@ func matMul(isa isa, c, a, b []float32, m, k, n int, accumulate bool) {
 	if k == 0 && !accumulate {
 		clear(c[:m*n])
 	}
-	packed := panels.Get().(*panel)
-	defer panels.Put(packed)
-	blocks := splitChannels(n, isa)
+	buffer := matMulBuffers.Get().(*matMulBuffer)
+	defer matMulBuffers.Put(buffer)
+	large := n > 2*matMulWidth // then A is gone through often enough to be copied
 	for top := 0; top < m; top += matMulHeight {
-		rows := min(matMulHeight, m-top)
+		height := min(matMulHeight, m-top)
 		for from := 0; from < k; from += matMulDepth {
 			depth := min(matMulDepth, k-from)
 			taps := [1]tap{{k: depth}}
-			for _, bl := range blocks {
-				t := tile{x: a, xAt: top*k + from, xStep: k, dst: c[top*n+bl.channel:], dstStep: n, taps: taps[:],
-					vectors: bl.vectors, lanes: bl.lanes, accumulate: accumulate || from > 0}
-				if rows > isa.pixels(bl.vectors) || bl.lanes < isa.lanes() {
-					t.w, t.wRow = packed.pack(b[from*n+bl.channel:], depth, n, bl, isa)
-				} else { // every row of B is read once
-					t.w, t.wRow = b[from*n+bl.channel:], n
+			block, stride := a[top*k+from:], k
+			if k > matMulDepth && large {
+				copyRows(buffer.a[:], depthStride, block, stride, height, depth)
+				block, stride = buffer.a[:], depthStride
+			}
+			for at := 0; at < n; {
+				p := blockAt(at, n, isa)
+				at += p.width(isa)
+				t := tile{x: block, xStep: stride, w: b[from*n+p.channel:], wRow: n, dst: c[top*n+p.channel:], dstStep: n,
+					taps: taps[:], vectors: p.vectors, lanes: p.lanes, accumulate: accumulate || from > 0}
+				// Where B is read only once, copying it is of no use unless its last columns fill no vector.
+				if height > isa.pixels(p.vectors) || p.lanes < isa.lanes() {
+					t.wRow = p.vectors * isa.lanes()
+					t.w = buffer.panel(t.w, n, depth, t.wRow, p.width(isa))
 				}
-				t.row(isa, rows)
+				t.row(isa, height)
 			}
 		}
 	}
-}
-
-// pack copies the columns of bl from depth rows of B, filled up with zeros to whole vectors. It returns the
-// copy and the length of its rows.
-func (p *panel) pack(b []float32, depth, n int, bl block, isa isa) ([]float32, int) {
-	width, used := bl.vectors*isa.lanes(), (bl.vectors-1)*isa.lanes()+bl.lanes
-	for k := range depth {
-		row := p[k*width : (k+1)*width]
-		clear(row[copy(row, b[k*n:k*n+used]):])
-	}
-	return p[:depth*width], width
 }
 
 func matMulTA(isa isa, c, a, b []float32, m, k, n int) {
 	need("C", len(c), m*n)
 	need("A", len(a), k*m)
 	need("B", len(b), k*n)
-	packed := panels.Get().(*panel)
-	defer panels.Put(packed)
-	blocks := splitChannels(n, isa)
-	for from := 0; from < k; from += matMulDepth {
-		depth := min(matMulDepth, k-from)
-		for _, bl := range blocks {
-			t := gradTile{x: a[from*m:], xStep: m, dy: b[from*n+bl.channel:], dyStep: n, dw: c[bl.channel:], dwRow: n,
-				rows: 1, cols: depth, vectors: bl.vectors, lanes: bl.lanes}
-			if m > isa.pixels(bl.vectors) && len(blocks) > 4 {
-				t.dy, t.dyStep = packed.pack(t.dy, depth, n, bl, isa)
+	buffer := matMulBuffers.Get().(*matMulBuffer)
+	defer matMulBuffers.Put(buffer)
+	large := n > 2*matMulWidth // then A is gone through often enough to be copied
+	for top := 0; top < m; top += matMulHeight {
+		height := min(matMulHeight, m-top)
+		for from := 0; from < k; from += matMulDepth {
+			depth := min(matMulDepth, k-from)
+			block, stride := a[from*m+top:], m
+			if m > matMulHeight && large {
+				copyRows(buffer.a[:], heightStride, block, stride, depth, height)
+				block, stride = buffer.a[:], heightStride
 			}
-			t.column(isa, m)
+			for at := 0; at < n; {
+				p := blockAt(at, n, isa)
+				at += p.width(isa)
+				t := gradTile{x: block, xStep: stride, dy: b[from*n+p.channel:], dyStep: n, dw: c[top*n+p.channel:], dwRow: n,
+					rows: 1, cols: depth, vectors: p.vectors, lanes: p.lanes}
+				if height > isa.pixels(p.vectors) && large {
+					t.dyStep = p.vectors * isa.lanes()
+					t.dy = buffer.panel(t.dy, n, depth, t.dyStep, p.width(isa))
+				}
+				t.column(isa, height)
+			}
 		}
 	}
+}
+
+// panel copies depth rows of B, stride apart, and fills them up with zeros from used to width.
+func (buf *matMulBuffer) panel(b []float32, stride, depth, width, used int) []float32 {
+	if used < width {
+		clear(buf.b[:depth*width])
+	}
+	copyRows(buf.b[:], width, b, stride, depth, used)
+	return buf.b[:depth*width]
 }

@@ -8,14 +8,15 @@ import (
 func TestMatMul(t *testing.T) {
 	sizes := []struct{ m, k, n int }{
 		{1, 1, 1}, {1, 300, 10}, {2, 3, 5}, {7, 16, 17}, {13, 31, 33}, {14, 64, 64}, {15, 257, 48}, {16, 100, 32},
-		{17, 5, 300}, {33, 33, 15}, {64, 512, 10}, {340, 20, 31}, {341, 520, 16}, {5, 0, 3},
+		{17, 5, 300}, {33, 33, 15}, {64, 512, 10}, {340, 20, 31}, {341, 520, 16}, {5, 0, 3}, {180, 260, 100},
 	}
-	for _, isa := range available() {
+	for _, isa := range supported() {
 		t.Run(isa.String(), func(t *testing.T) {
 			for _, s := range sizes {
 				r := rand.New(rand.NewPCG(uint64(s.m), uint64(s.n)))
-				a, b := normal(r, s.m*s.k), normal(r, s.k*s.n)
-				at := make([]float32, len(a))
+				a, at, b := fenced(t, s.m*s.k), fenced(t, s.m*s.k), fenced(t, s.k*s.n)
+				copy(a, normal(r, len(a)))
+				copy(b, normal(r, len(b)))
 				want := make([]float64, s.m*s.n)
 				for i := range s.m {
 					for k := range s.k {
@@ -26,7 +27,7 @@ func TestMatMul(t *testing.T) {
 					}
 				}
 
-				c := guarded(len(want), nan)
+				c := newOperand(t, len(want), nan)
 				matMul(isa, c.data, a, b, s.m, s.k, s.n, false)
 				if err := c.compare(want, s.k); err != nil {
 					t.Errorf("MatMul %+v: %v", s, err)

@@ -24,8 +24,8 @@ const (
 	MaxBits = 8
 )
 
-// minScale is the smallest normal float32: below it a division loses bits.
-const minScale = 0x1p-126
+// MinScale is the smallest scale, the smallest normal float32: below it a division loses bits.
+const MinScale = 0x1p-126
 
 // maxReal bounds ranges, so that no sum or product of a few such values overflows.
 const maxReal = math.MaxFloat32 / 8
@@ -139,7 +139,7 @@ func saneScale(s float64) float32 {
 	if s == 0 {
 		return 1
 	}
-	return float32(max(s, minScale))
+	return float32(max(s, MinScale))
 }
 
 // param returns scale and zero point of a channel; a per-tensor quantizer has the same for all.
@@ -225,7 +225,7 @@ func (q *Quantizer) Validate() error {
 		return fmt.Errorf("per-tensor quantizer has %d scales", len(q.Scale))
 	}
 	for c, s := range q.Scale {
-		if !(s >= minScale) || math.IsInf(float64(s), 1) {
+		if !(s >= MinScale) || math.IsInf(float64(s), 1) {
 			return fmt.Errorf("quantizer has scale %g in channel %d", s, c)
 		}
 		if z := q.Zero[c]; z < bmin || z > bmax || q.Symmetric && z != q.center() {

@@ -51,7 +51,7 @@ func TestSetRange(t *testing.T) {
 		{"two bits, upper tail rules", w2, -1, 1, 1, 0},
 		{"empty", u8, 0, 0, 1, 0},
 		{"empty symmetric", s4, 0, 0, 1, 0},
-		{"denormal", u8, 0, 1e-44, minScale, 0},
+		{"denormal", u8, 0, 1e-44, MinScale, 0},
 		{"not a number", u8, nan, nan, 1, 0},
 	}
 	for _, tt := range tests {

@@ -13,18 +13,23 @@ func pixel(p int) string {
 	return "(" + base + ")" + index
 }
 
-// tile writes the forward micro-kernel of so many vectors of channels by up to so many pixels.
+// tile writes the forward micro-kernel of so many vectors of channels by up to so many pixels. Elements of x
+// are broadcast, or, if depthwise, vectors of x are multiplied by vectors of weights.
 //
 //	AX tile       R10 k left        R13 bytes of a row of weights
 //	BX, CX x      R11 tap           R14 x of the tile's first pixel
 //	DX weights    R12 taps left     R15 dst
 //
 // Accumulators come first, pixel by pixel, then the weights, then registers for broadcasts.
-func (a *asm) tile(s set, vectors, pixels int) {
+func (a *asm) tile(s set, vectors, pixels int, depthwise bool) {
+	name := "tile"
+	if depthwise {
+		name = "depthwiseTile"
+	}
 	weights := pixels * vectors
 	broadcast := weights + vectors
 
-	fmt.Fprintf(a, "\n// func tile%sx%d(t *tile)\nTEXT ·tile%[1]sx%[2]d(SB), NOSPLIT, $8-8\n", s.name, vectors)
+	a.function(fmt.Sprintf("%s%sx%d", name, s.name, vectors), "t *tile", 16)
 	a.op("MOVQ t+0(FP), AX")
 	a.op("MOVQ tile_xStep(AX), SI")
 	a.op("SHLQ $2, SI")
@@ -39,6 +44,11 @@ func (a *asm) tile(s set, vectors, pixels int) {
 	a.op("MOVQ tile_dst(AX), R15")
 	a.op("MOVQ tile_count(AX), BX")
 	a.op("MOVQ BX, count-8(SP)")
+	if depthwise {
+		a.op("MOVQ tile_kStep(AX), BX")
+		a.op("SHLQ $2, BX")
+		a.op("MOVQ BX, kstep-16(SP)")
+	}
 	if s.opmask {
 		a.op("MOVQ tile_lanes(AX), BX")
 		a.mask(s, 0)
@@ -69,6 +79,12 @@ func (a *asm) tile(s set, vectors, pixels int) {
 			a.op("VMOVUPS %d(DX), %s", v*s.bytes(), s.reg(weights+v))
 		}
 		for i := range p {
+			if depthwise {
+				for v := range vectors {
+					a.op("VFMADD231PS %d%s, %s, %s", v*s.bytes(), pixel(i), s.reg(weights+v), s.reg(i*vectors+v))
+				}
+				continue
+			}
 			if s.opmask && vectors == 1 {
 				a.op("VFMADD231PS.BCST %s, %s, %s", pixel(i), s.reg(weights), s.reg(i))
 				continue
@@ -79,9 +95,13 @@ func (a *asm) tile(s set, vectors, pixels int) {
 				a.op("VFMADD231PS %s, %s, %s", x, s.reg(weights+v), s.reg(i*vectors+v))
 			}
 		}
-		a.op("ADDQ $4, BX")
+		next := "$4"
+		if depthwise {
+			next = "kstep-16(SP)"
+		}
+		a.op("ADDQ %s, BX", next)
 		if p > 9 {
-			a.op("ADDQ $4, CX")
+			a.op("ADDQ %s, CX", next)
 		}
 		a.op("ADDQ R13, DX")
 		a.op("DECQ R10")

@@ -2,15 +2,20 @@ package main
 
 import "fmt"
 
-// gradTile writes the weight-gradient micro-kernel of so many vectors of channels by up to so many entries.
+// gradTile writes the weight-gradient micro-kernel of so many vectors of channels by up to so many entries,
+// which are elements of x, or vectors of x if depthwise.
 //
 //	AX tile          R8, R9 bytes between pixels of x, dy    R12 rows left
 //	BX, SI x         R10, R11 bytes between rows             R13 entries
-//	DX, DI dy        CX pixels left in the row
+//	DX, DI dy        CX pixels left in the row               R14, R15 1, 3 times the bytes between entries of x
 //
 // BX and DX move along a row, SI and DI from row to row. Accumulators come first, entry by entry, then the
 // vectors of dy, then registers for broadcasts, and where there are no mask registers the mask.
-func (a *asm) gradTile(s set, vectors, entries int) {
+func (a *asm) gradTile(s set, vectors, entries int, depthwise bool) {
+	name := "gradTile"
+	if depthwise {
+		name = "depthwiseGradTile"
+	}
 	dy := entries * vectors
 	broadcast := dy + vectors
 	mask, broadcasts := 0, s.registers-broadcast
@@ -18,7 +23,7 @@ func (a *asm) gradTile(s set, vectors, entries int) {
 		mask, broadcasts = s.registers-1, broadcasts-1
 	}
 
-	fmt.Fprintf(a, "\n// func gradTile%sx%d(t *gradTile)\nTEXT ·gradTile%[1]sx%[2]d(SB), NOSPLIT, $0-8\n", s.name, vectors)
+	a.function(fmt.Sprintf("%s%sx%d", name, s.name, vectors), "t *gradTile", 0)
 	a.op("MOVQ t+0(FP), AX")
 	a.op("MOVQ gradTile_lanes(AX), BX")
 	a.mask(s, mask)
@@ -30,6 +35,11 @@ func (a *asm) gradTile(s set, vectors, entries int) {
 	}
 	a.op("MOVQ gradTile_rows(AX), R12")
 	a.op("MOVQ gradTile_entries(AX), R13")
+	if depthwise {
+		a.op("MOVQ gradTile_entryStep(AX), R14")
+		a.op("SHLQ $2, R14")
+		a.op("LEAQ (R14)(R14*2), R15")
+	}
 	a.zero(s, dy)
 
 	a.label("row")
@@ -50,6 +60,13 @@ func (a *asm) gradTile(s set, vectors, entries int) {
 			}
 		}
 		for r := range n {
+			if depthwise {
+				index := [depthwiseEntries]string{"", "(R14*1)", "(R14*2)", "(R15*1)", "(R14*4)"}[r]
+				for v := range vectors {
+					a.op("VFMADD231PS %d(BX)%s, %s, %s", v*s.bytes(), index, s.reg(dy+v), s.reg(r*vectors+v))
+				}
+				continue
+			}
 			if s.opmask && vectors == 1 {
 				a.op("VFMADD231PS.BCST %d(BX), %s, %s", 4*r, s.reg(dy), s.reg(r))
 				continue

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"math"
+
+	"zaq/internal/kernel"
+)
+
+// bnMatch compares the statistics of a batch with those that batch normalizations remember of the training data:
+//
+//	(1/L) * sum over layers of the mean over channels of ((m - mu)/sigma)^2 + (s/sigma - 1)^2
+//
+// with m, s the batch's mean and deviation, mu and sigma the running ones. The published losses (ZeroQ, GDFQ,
+// DeepInversion) leave out the division by sigma and then are dominated by the layers with the largest values.
+type bnMatch struct {
+	lossBase
+	at []PreNorm
+
+	lane       [][2]*laneSums[float64]
+	ka, k0     [][]float32 // dx = ka*x + k0 for each channel, up to the loss's factor
+	sum, sumSq [][]float64
+	losses     []float64
+}
+
+// BNMatch adds the loss for the tensors at, which enter batch normalizations.
+func (g *Graph) BNMatch(name string, at []PreNorm) *Loss {
+	n := &bnMatch{lossBase: newLoss(name), at: at, losses: make([]float64, len(at))}
+	for _, a := range at {
+		c := a.Tensor.C
+		n.inputs = append(n.inputs, a.Tensor)
+		n.lane = append(n.lane, [2]*laneSums[float64]{newLaneSums[float64](c), newLaneSums[float64](c)})
+		n.ka, n.k0 = append(n.ka, make([]float32, c)), append(n.k0, make([]float32, c))
+		n.sum, n.sumSq = append(n.sum, make([]float64, c)), append(n.sumSq, make([]float64, c))
+	}
+	return g.addLoss(n)
+}
+
+func (n *bnMatch) forward(b *builder) {
+	for l, a := range n.at {
+		x, c := b.value(a.Tensor), a.Tensor.C
+		lane := n.lane[l]
+		b.image("batch statistics", 0, func(ch *chunk) {
+			for i := ch.n0; i < ch.n1; i++ {
+				kernel.ChannelSums(lane[0].lane[ch.lane], lane[1].lane[ch.lane], x.at(ch, i), c)
+			}
+		}, x)
+	}
+	b.global("loss", len(n.at), func(l int) { n.measure(l, b.p.batch) })
+	b.global("loss", 1, func(int) {
+		n.l.Value = 0
+		for _, v := range n.losses {
+			n.l.Value += v
+		}
+	})
+}
+
+// measure computes the share of layer l, and the coefficients of its gradient.
+func (n *bnMatch) measure(l, batch int) {
+	a := n.at[l]
+	c := a.Tensor.C
+	count := float64(batch * a.Tensor.H * a.Tensor.W)
+	n.lane[l][0].drain(n.sum[l], 0, c)
+	n.lane[l][1].drain(n.sumSq[l], 0, c)
+	share := 1 / float64(len(n.at)*c)
+	n.losses[l] = 0
+	for k := range c {
+		variance := float64(a.Stats.Var[k]) + float64(a.Stats.Epsilon)
+		sigma := math.Sqrt(variance)
+		m := n.sum[l][k] / count
+		s := math.Sqrt(max(0, n.sumSq[l][k]/count-float64(m*m)) + float64(a.Stats.Epsilon))
+		dm, ds := (m-float64(a.Stats.Mean[k]))/sigma, s/sigma-1
+		n.losses[l] += share * (dm*dm + ds*ds)
+		// d/dx = 2 share (dm/sigma + ds/sigma (x - m)/s) / count
+		along := 2 * share * ds / (sigma * s * count)
+		n.ka[l][k] = float32(along)
+		n.k0[l][k] = float32(2*share*dm/(sigma*count) - float64(along*m))
+	}
+}
+
+func (n *bnMatch) backward(b *builder) {
+	coef := float32(b.coef[n.l])
+	b.global("loss backward", 1, func(int) {
+		for l := range n.at {
+			kernel.ScaleBy(n.ka[l], coef)
+			kernel.ScaleBy(n.k0[l], coef)
+		}
+	})
+	for l, a := range n.at {
+		dx, acc := b.gradTarget(a.Tensor)
+		if dx == nil {
+			continue
+		}
+		x := b.value(a.Tensor)
+		b.image("loss backward", 0, func(ch *chunk) {
+			for i := ch.n0; i < ch.n1; i++ {
+				kernel.ChannelAffine2(dx.at(ch, i), x.at(ch, i), nil, n.ka[l], nil, n.k0[l], a.Tensor.C, acc)
+			}
+		}, x, dx)
+	}
+}

@@ -1,0 +1,3 @@
+module zaq/internal/kernel/_gen/conv
+
+go 1.26

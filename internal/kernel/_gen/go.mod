@@ -1,3 +1,0 @@
-module zaq/internal/kernel/_gen
-
-go 1.26

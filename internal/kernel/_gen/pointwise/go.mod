@@ -1,0 +1,3 @@
+module zaq/internal/kernel/_gen/pointwise
+
+go 1.26

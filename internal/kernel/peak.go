@@ -1,0 +1,47 @@
+package kernel
+
+import "time"
+
+// PeakFlops measures how many operations a second one core's float32 multipliers do on the selected path
+// when nothing keeps them waiting, a multiply-add counting two: what kernels are to be compared with. It takes
+// about a millisecond.
+func PeakFlops() float64 { return peakFlops(selected) }
+
+func peakFlops(isa isa) float64 {
+	const trials, steps = 10, 10_000
+	best := time.Duration(1<<63 - 1)
+	for range trials {
+		start := time.Now()
+		peak(isa, steps)
+		best = min(best, time.Since(start))
+	}
+	lanes := 1 // peakGo has no vectors
+	if isa != isaGo {
+		lanes = isa.lanes()
+	}
+	return float64(2*steps*peakChains*lanes) / best.Seconds()
+}
+
+// peakChains is the number of independent chains of multiply-adds in one step of peak: enough to hide the
+// latency of one.
+const peakChains = 12
+
+// peakGo does steps times peakChains multiply-adds.
+func peakGo(steps int, x, y float32) float32 {
+	var a, b, c, d, e, f, g, h, i, j, k, l float32
+	for range steps {
+		a = float32(a*x) + y
+		b = float32(b*x) + y
+		c = float32(c*x) + y
+		d = float32(d*x) + y
+		e = float32(e*x) + y
+		f = float32(f*x) + y
+		g = float32(g*x) + y
+		h = float32(h*x) + y
+		i = float32(i*x) + y
+		j = float32(j*x) + y
+		k = float32(k*x) + y
+		l = float32(l*x) + y
+	}
+	return a + b + c + d + e + f + g + h + i + j + k + l
+}

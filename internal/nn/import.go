@@ -1,0 +1,308 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"zaq/internal/onnx"
+	"zaq/internal/quant"
+)
+
+// The operator sets whose operators mean what the importer takes them to mean.
+const (
+	minOpset = 7
+	maxOpset = 26
+)
+
+// UnsupportedError reports an operator, or a use of one, that a Network has no layer for.
+type UnsupportedError struct {
+	Node   string // name of the node
+	Op     string // operator
+	Domain string // its domain, "" for ONNX's own
+	Reason string // "" where the operator as such is unknown
+}
+
+func (e *UnsupportedError) Error() string {
+	op := e.Op
+	if e.Domain != "" {
+		op = e.Domain + "." + op
+	}
+	reason := e.Reason
+	if reason == "" {
+		reason = "operator not supported"
+	}
+	return fmt.Sprintf("node %q (%s): %s", e.Node, op, reason)
+}
+
+// Import reads the graph of m into a Network and infers all shapes.
+//
+// Operators with several spellings come out in one: padding resolved, Gemm's weights as [M,K], indices not
+// negative, pooling over the whole plane as GlobalAveragePool. Nodes that do nothing at inference are dropped,
+// and so is what only computes a constant. QuantizeLinear and DequantizeLinear around a tensor become one
+// FakeQuant; DequantizeLinear of a constant becomes a constant on a grid. The names of inputs and outputs stay.
+//
+// The batch axis must be symbolic or 1; a baked-in 1 is generalised (BatchDim is then ""). Other axes must be
+// known. An operator outside this package's set is an *UnsupportedError; contradictory shapes and constants
+// that are not finite are errors that name the node.
+func Import(m *onnx.Model) (*Network, error) {
+	if err := onnx.Check(m); err != nil {
+		return nil, err
+	}
+	opset := m.Opset()
+	if opset < minOpset || opset > maxOpset {
+		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
+	}
+	im := newImporter(m, opset)
+	if err := im.inputs(); err != nil {
+		return nil, err
+	}
+	for i, on := range m.Graph.Nodes {
+		if err := im.node(i, on); err != nil {
+			return nil, err
+		}
+	}
+	if err := im.outputs(); err != nil {
+		return nil, err
+	}
+	return im.net, im.net.Check()
+}
+
+// importer is the state of one Import.
+type importer struct {
+	net          *Network
+	graph        *onnx.Graph
+	opset        int64
+	bakedBatch   bool // inputs have batch 1, literally
+	initializers map[string]*onnx.Tensor
+	uses         map[string]int  // how many node inputs and graph outputs read a tensor
+	defined      map[string]bool // every tensor name of the graph
+	nodeNames    map[string]bool // given out
+
+	alias      map[string]string            // a tensor that is another under a second name
+	types      map[string]onnx.DataType     // element types of constants
+	axes       map[string]int               // channel axes of per-channel quantized constants, until used
+	integers   map[string]integerTensor     // activations between QuantizeLinear and DequantizeLinear
+	quantizers map[gridKey]*quant.Quantizer // made so far, so that equal grids of a file are one
+	matMuls    map[string]bool              // outputs of layers without bias that an Add can still give one
+}
+
+func newImporter(m *onnx.Model, opset int64) *importer {
+	g := m.Graph
+	im := &importer{
+		net: &Network{
+			Name:   g.Name,
+			Values: make(map[string]*Value),
+			Opset:  opset,
+		},
+		graph:        g,
+		opset:        opset,
+		initializers: make(map[string]*onnx.Tensor),
+		uses:         make(map[string]int),
+		defined:      make(map[string]bool),
+		nodeNames:    make(map[string]bool),
+		alias:        make(map[string]string),
+		types:        make(map[string]onnx.DataType),
+		axes:         make(map[string]int),
+		integers:     make(map[string]integerTensor),
+		quantizers:   make(map[gridKey]*quant.Quantizer),
+		matMuls:      make(map[string]bool),
+	}
+	if len(m.Metadata) > 0 {
+		im.net.Metadata = make(map[string]string)
+		for _, p := range m.Metadata {
+			im.net.Metadata[p.Key] = p.Value
+		}
+	}
+	for _, t := range g.Initializers {
+		im.initializers[t.Name] = t
+		im.defined[t.Name] = true
+	}
+	for _, v := range g.Inputs {
+		im.defined[v.Name] = true
+	}
+	for _, v := range g.Outputs {
+		im.uses[v.Name]++
+	}
+	for _, n := range g.Nodes {
+		for _, name := range n.Inputs {
+			im.uses[name]++
+		}
+		for _, name := range n.Outputs {
+			im.defined[name] = true
+		}
+	}
+	return im
+}
+
+// inputs makes the network's inputs of the graph's. Until IR version 4 initializers had to be listed among
+// them; such are constants all the same.
+func (im *importer) inputs() error {
+	for _, v := range im.graph.Inputs {
+		if im.initializers[v.Name] != nil {
+			continue
+		}
+		if v.Type != onnx.Float {
+			return fmt.Errorf("input %q: elements are %v, only float32 is supported", v.Name, v.Type)
+		}
+		if len(v.Shape) == 0 {
+			return fmt.Errorf("input %q: shape is not known or has no batch axis", v.Name)
+		}
+		shape := make([]int, len(v.Shape))
+		shape[0] = Batch
+		for i, d := range v.Shape[1:] {
+			if d.Size < 1 || d.Size > maxElements {
+				return fmt.Errorf("input %q: size of axis %d must be known", v.Name, i+1)
+			}
+			shape[i+1] = int(d.Size)
+		}
+		if size(shape) > maxElements {
+			return fmt.Errorf("input %q: %v has too many elements", v.Name, shape)
+		}
+		batch := ""
+		switch d := v.Shape[0]; {
+		case d.Size == 1:
+			im.bakedBatch = true
+		case d.Size >= 0:
+			return fmt.Errorf("input %q: batch is fixed to %d, want a symbolic axis or 1", v.Name, d.Size)
+		case d.Param == "":
+			batch = "N"
+		default:
+			batch = d.Param
+		}
+		if len(im.net.Inputs) > 0 && batch != im.net.BatchDim {
+			return fmt.Errorf("input %q: batch axis %q differs from %q of %q", v.Name, batch, im.net.BatchDim, im.net.Inputs[0])
+		}
+		im.net.BatchDim = batch
+		im.net.Inputs = append(im.net.Inputs, v.Name)
+		im.net.Values[v.Name] = &Value{Name: v.Name, Shape: shape}
+	}
+	if len(im.net.Inputs) == 0 {
+		return errors.New("graph has no inputs")
+	}
+	return nil
+}
+
+// node imports the i-th node of the graph.
+func (im *importer) node(i int, on *onnx.Node) error {
+	n := &node{Node: on, im: im, name: im.nodeName(i, on)}
+	read := importers[on.OpType]
+	if read == nil || on.Domain != "" && on.Domain != "ai.onnx" {
+		return n.unsupported("")
+	}
+	if len(on.Outputs) == 0 || on.Outputs[0] == "" {
+		return n.wrap(errors.New("has no output"))
+	}
+	if n.in(0) == "" && on.OpType != "Constant" {
+		return n.wrap(errors.New("has no input"))
+	}
+	for i, name := range on.Inputs {
+		// Only the two operators that end a run of integers may read one.
+		if _, ok := im.integers[name]; ok && !(i == 0 && readsIntegers[on.OpType]) {
+			return n.unsupported("reads the integer tensor %q", name)
+		}
+	}
+	for _, name := range on.Outputs[1:] {
+		if im.uses[name] > 0 && name != "" {
+			return n.unsupported("its output %q is used", name)
+		}
+	}
+	if err := read(n); err != nil {
+		return n.wrap(err)
+	}
+	return nil
+}
+
+// nodeName returns the name of the i-th node, or one made of its operator and index where it has none or
+// shares it.
+func (im *importer) nodeName(i int, on *onnx.Node) string {
+	name := on.Name
+	if name == "" {
+		name = on.OpType + "_" + strconv.Itoa(i)
+	}
+	for im.nodeNames[name] {
+		name += "_" + strconv.Itoa(i)
+	}
+	im.nodeNames[name] = true
+	return name
+}
+
+// outputs checks that every output of the graph is computed and drops the constants that no layer reads.
+func (im *importer) outputs() error {
+	for _, v := range im.graph.Outputs {
+		out := im.net.Values[v.Name]
+		if out == nil || out.Const() {
+			return fmt.Errorf("output %q is not computed from the inputs in float32", v.Name)
+		}
+		im.net.Outputs = append(im.net.Outputs, v.Name)
+	}
+	if len(im.net.Outputs) == 0 {
+		return errors.New("graph has no outputs")
+	}
+	im.net.prune()
+	return im.settleQuant()
+}
+
+// resolve follows names of dropped nodes to the tensor that is meant.
+func (im *importer) resolve(name string) string {
+	if to, ok := im.alias[name]; ok {
+		return to
+	}
+	return name
+}
+
+// constant returns the named constant, or nil where the tensor is computed.
+func (im *importer) constant(name string) (*Value, error) {
+	name = im.resolve(name)
+	if v := im.net.Values[name]; v != nil {
+		if !v.Const() {
+			return nil, nil
+		}
+		return v, nil
+	}
+	t := im.initializers[name]
+	if t == nil {
+		return nil, nil
+	}
+	return im.addTensor(name, t)
+}
+
+// addTensor adds the constant t under a name.
+func (im *importer) addTensor(name string, t *onnx.Tensor) (*Value, error) {
+	v := &Value{Name: name, Shape: make([]int, len(t.Dims))}
+	for i, d := range t.Dims {
+		v.Shape[i] = saturate(d)
+	}
+	var err error
+	switch t.Type {
+	case onnx.Float, onnx.Double, onnx.Float16, onnx.BFloat16:
+		v.Data, err = t.Floats()
+	default:
+		v.Ints, err = t.Int64s()
+	}
+	if err != nil {
+		return nil, err
+	}
+	im.net.Values[name] = v
+	im.types[name] = t.Type
+	return v, nil
+}
+
+// saturate narrows a number of the file to one that sums and shapes cannot overflow.
+func saturate(v int64) int {
+	return int(min(max(v, -maxElements), maxElements))
+}
+
+// checkFinite returns an error that names the first element of v that is no number.
+func checkFinite(v *Value) error {
+	for i, x := range v.Data {
+		if x-x != 0 {
+			return fmt.Errorf("constant %q: element %d is %v", v.Name, i, x)
+		}
+	}
+	return nil
+}
+
+// isUnbounded reports whether a limit is none: infinite, or the largest float32, which ONNX takes for it.
+func isUnbounded(x float32) bool { return math.Abs(float64(x)) >= math.MaxFloat32 }

@@ -1,0 +1,296 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+)
+
+func importFlatten(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	if axis := n.int("axis", 1); axis != 1 && axis+len(x) != 1 {
+		return n.unsupported("axis %d of %v, only axis 1 is supported", axis, x)
+	}
+	if len(x) == 2 {
+		return n.forward(n.in(0))
+	}
+	return n.emit(Flatten{}, n.in(0))
+}
+
+// importReshape reads Reshape to [N, rest], which is Flatten, and Reshape to the shape that is there. The
+// target may compute N from its input's shape or, where the graph's batch is 1, have a literal 1.
+func importReshape(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	target, ok, err := n.symbolic(1)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("has no shape")
+	}
+	c, err := n.constant(0)
+	if err != nil {
+		return err
+	}
+	batch := int64(1)
+	if c == nil && !n.im.bakedBatch {
+		batch = symbolicBatch
+	}
+	shape, err := reshape(x, target, batch, n.int("allowzero", 0) != 0)
+	switch {
+	case err != nil:
+		return err
+	case c != nil:
+		v := *c
+		v.Shape = shape
+		return n.fold(&v, n.im.types[c.Name])
+	case slices.Equal(shape, x):
+		return n.forward(n.in(0))
+	case len(shape) == 2 && shape[0] == Batch:
+		return n.emit(Flatten{}, n.in(0))
+	}
+	return n.unsupported("from %v to %v, only [N, rest] is supported", x, shape)
+}
+
+// reshape resolves Reshape's target: 0 copies an axis of x (unless zero is literal), -1 is what remains, and
+// batch, wherever x has a batch axis first, is that axis. It fails where the number of elements would change.
+func reshape(x []int, target []int64, batch int64, zeroLiteral bool) ([]int, error) {
+	shape := make([]int, len(target))
+	rest, elements, batches := -1, 1, 0
+	for i, t := range target {
+		switch {
+		case t == -1 && rest >= 0:
+			return nil, fmt.Errorf("target %v has -1 twice", target)
+		case t == -1:
+			rest = i
+			continue
+		case t == 0 && !zeroLiteral:
+			if i >= len(x) {
+				return nil, fmt.Errorf("target %v copies axis %d of %v", target, i, x)
+			}
+			shape[i] = x[i]
+		case t == symbolicBatch, t == batch && i == 0 && len(x) > 0 && x[0] == Batch:
+			shape[i] = Batch
+		default:
+			shape[i] = saturate(t)
+		}
+		if shape[i] == Batch {
+			batches++
+		} else if shape[i] < 0 {
+			return nil, fmt.Errorf("target %v has a negative size", target)
+		} else {
+			elements = size([]int{elements, shape[i]})
+		}
+	}
+	want, wantBatches := size(x), 0
+	if slices.Contains(x, Batch) {
+		wantBatches = 1
+	}
+	if rest >= 0 {
+		switch {
+		case batches < wantBatches && elements == want:
+			shape[rest] = Batch
+			batches++
+		case elements > 0 && want%elements == 0:
+			shape[rest] = want / elements
+			elements = want
+		}
+	}
+	if elements != want || batches != wantBatches {
+		return nil, fmt.Errorf("cannot reshape %v to %v", x, printable(target))
+	}
+	return shape, nil
+}
+
+// printable writes batch sizes as "N".
+func printable(list []int64) []string {
+	s := make([]string, len(list))
+	for i, v := range list {
+		s[i] = fmt.Sprint(v)
+		if v == symbolicBatch {
+			s[i] = "N"
+		}
+	}
+	return s
+}
+
+// importSqueeze reads Squeeze of height and width 1, which is Flatten.
+func importSqueeze(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	axes, ok, err := n.list("axes", 1, 13)
+	if err != nil {
+		return err
+	}
+	if axes, err = resolveAxes(axes, len(x)); err != nil {
+		return err
+	}
+	if c, err := n.constant(0); err != nil {
+		return err
+	} else if c != nil {
+		v := *c
+		v.Shape = []int{}
+		for i, d := range x {
+			if ok && !slices.Contains(axes, i) || !ok && d != 1 {
+				v.Shape = append(v.Shape, d)
+			}
+		}
+		if size(v.Shape) != size(x) {
+			return fmt.Errorf("axes %v of %v are not all 1", axes, x)
+		}
+		return n.fold(&v, n.im.types[c.Name])
+	}
+	slices.Sort(axes)
+	if len(x) != 4 || x[2] != 1 || x[3] != 1 || !slices.Equal(axes, []int{2, 3}) {
+		return n.unsupported("axes %v of %v, only height and width of [N,C,1,1] are supported", axes, x)
+	}
+	return n.emit(Flatten{}, n.in(0))
+}
+
+// importSlice reads Slice, whose ranges were attributes before opset 10. Negative indices are resolved, and
+// axes taken whole are left out.
+func importSlice(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	op, err := n.slice(x)
+	if err != nil {
+		return err
+	}
+	if c, err := n.constant(0); err != nil {
+		return err
+	} else if c != nil {
+		return n.foldSlice(c, op)
+	}
+	if len(op.Axes) == 0 {
+		return n.forward(n.in(0))
+	}
+	return n.emit(op, n.in(0))
+}
+
+func (n *node) slice(x []int) (op Slice, err error) {
+	starts, _, err := n.list("starts", 1, 10)
+	if err != nil {
+		return op, err
+	}
+	ends, _, err := n.list("ends", 2, 10)
+	if err != nil {
+		return op, err
+	}
+	axes, ok, err := n.list("axes", 3, 10)
+	if err != nil {
+		return op, err
+	}
+	if !ok {
+		for i := range starts {
+			axes = append(axes, i)
+		}
+	}
+	if axes, err = resolveAxes(axes, len(x)); err != nil {
+		return op, err
+	}
+	steps, ok, err := n.list("steps", 4, 10)
+	if err != nil {
+		return op, err
+	}
+	if !ok {
+		steps = slices.Repeat([]int{1}, len(axes))
+	}
+	if len(starts) != len(axes) || len(ends) != len(axes) || len(steps) != len(axes) {
+		return op, fmt.Errorf("has %d axes, %d starts, %d ends, %d steps", len(axes), len(starts), len(ends), len(steps))
+	}
+	for i, axis := range axes {
+		d, step := x[axis], steps[i]
+		if step < 1 {
+			return op, n.unsupported("step %d, only steps forward are supported", step)
+		}
+		if d == Batch {
+			if starts[i] != 0 || ends[i] < maxElements || step != 1 {
+				return op, n.unsupported("cuts the batch axis")
+			}
+			continue
+		}
+		start, end := resolveIndex(starts[i], d), resolveIndex(ends[i], d)
+		if start == 0 && end == d && step == 1 {
+			continue
+		}
+		op.Starts = append(op.Starts, start)
+		op.Ends = append(op.Ends, end)
+		op.Axes = append(op.Axes, axis)
+		op.Steps = append(op.Steps, step)
+	}
+	return op, nil
+}
+
+// resolveIndex counts i from the end of an axis of d elements where it is negative, and limits it to 0..d.
+func resolveIndex(i, d int) int {
+	if i < 0 {
+		i += d
+	}
+	return min(max(i, 0), d)
+}
+
+// importPad reads Pad with a constant, whose amounts were attributes before opset 11.
+func importPad(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	if mode := n.text("mode", "constant"); mode != "constant" {
+		return n.unsupported("mode %q", mode)
+	}
+	pads, _, err := n.list("pads", 1, 11)
+	if err != nil {
+		return err
+	}
+	var value float32
+	if n.im.opset < 11 {
+		value, err = n.float("value", 0)
+	} else {
+		value, err = n.scalar(2, 0)
+	}
+	if err != nil {
+		return err
+	}
+	if value-value != 0 {
+		return n.unsupported("pads with %v", value)
+	}
+	if axes, ok, err := n.list("", 3, 18); err != nil {
+		return err
+	} else if ok {
+		if pads, err = spreadPads(pads, axes, len(x)); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(pads, func(p int) bool { return p < 0 }) {
+		return n.unsupported("negative pads %v", pads)
+	}
+	if len(pads) == 2*len(x) && !slices.ContainsFunc(pads, func(p int) bool { return p != 0 }) {
+		return n.forward(n.in(0))
+	}
+	return n.emit(Pad{pads, value}, n.in(0))
+}
+
+// spreadPads turns pads of some axes into pads of all of them.
+func spreadPads(pads, axes []int, rank int) ([]int, error) {
+	axes, err := resolveAxes(axes, rank)
+	if err != nil {
+		return nil, err
+	}
+	if len(pads) != 2*len(axes) {
+		return nil, fmt.Errorf("has %d pads for %d axes", len(pads), len(axes))
+	}
+	all := make([]int, 2*rank)
+	for i, a := range axes {
+		all[a], all[rank+a] = pads[i], pads[len(axes)+i]
+	}
+	return all, nil
+}

@@ -1,0 +1,209 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+func importConv(n *node) error {
+	w, err := n.weight(1)
+	if err != nil {
+		return err
+	}
+	if len(w.Shape) != 4 {
+		return n.unsupported("weight %q has shape %v, only two spatial axes are supported", w.Name, w.Shape)
+	}
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	op := Conv{Groups: n.int("group", 1)}
+	if op.Kernel, err = n.pair("kernel_shape", [2]int{w.Shape[2], w.Shape[3]}); err != nil {
+		return err
+	}
+	if op.Stride, err = n.pair("strides", [2]int{1, 1}); err != nil {
+		return err
+	}
+	if op.Dilation, err = n.pair("dilations", [2]int{1, 1}); err != nil {
+		return err
+	}
+	if op.Pads, err = n.pads(x, op.Kernel, op.Stride, op.Dilation); err != nil {
+		return err
+	}
+	if err := n.im.useChannels(n, w, 0); err != nil {
+		return err
+	}
+	in := n.inputs(3)
+	n.im.biasable(n, in)
+	return n.emit(op, in...)
+}
+
+// pads returns the padding of a sliding window over x [N,C,H,W], with auto_pad resolved.
+func (n *node) pads(x []int, kernel, stride, dilation [2]int) (pads [4]int, err error) {
+	if len(x) != 4 {
+		return pads, n.unsupported("input has shape %v, only [N,C,H,W] is supported", x)
+	}
+	mode := n.text("auto_pad", "NOTSET")
+	switch mode {
+	case "NOTSET", "":
+		a := n.Attr("pads")
+		if a == nil {
+			return pads, nil
+		}
+		if len(a.Ints) != 4 {
+			return pads, fmt.Errorf("pads %v: want 4 numbers", a.Ints)
+		}
+		for i, p := range a.Ints {
+			pads[i] = saturate(p)
+		}
+		return pads, nil
+	case "VALID":
+		return pads, nil
+	case "SAME_UPPER", "SAME_LOWER":
+	default:
+		return pads, fmt.Errorf("auto_pad is %q", mode)
+	}
+	for i := range 2 {
+		if stride[i] < 1 {
+			return pads, fmt.Errorf("stride is %v", stride)
+		}
+		windows := (x[i+2] + stride[i] - 1) / stride[i]
+		total := max(0, (windows-1)*stride[i]+(kernel[i]-1)*dilation[i]+1-x[i+2])
+		pads[i], pads[i+2] = total/2, total-total/2
+		if mode == "SAME_LOWER" {
+			pads[i], pads[i+2] = pads[i+2], pads[i]
+		}
+	}
+	return pads, nil
+}
+
+func importBatchNorm(n *node) error {
+	if n.int("spatial", 1) != 1 {
+		return n.unsupported("normalizes each position by itself (spatial=0)")
+	}
+	if n.int("training_mode", 0) != 0 {
+		return n.unsupported("is in training mode")
+	}
+	epsilon, err := n.float("epsilon", 1e-5)
+	if err != nil {
+		return err
+	}
+	for i := 1; i < 5; i++ {
+		if _, err := n.weight(i); err != nil {
+			return err
+		}
+	}
+	if err := n.emit(BatchNorm{epsilon}, n.inputs(5)...); err != nil {
+		return err
+	}
+	variance, _ := n.weight(4)
+	for c, v := range variance.Data {
+		if v+epsilon <= 0 {
+			return fmt.Errorf("constant %q: variance of channel %d is %v", variance.Name, c, v)
+		}
+	}
+	return nil
+}
+
+func importRelu(n *node) error { return n.emit(Relu{}, n.inputs(1)...) }
+
+func importLeakyRelu(n *node) error {
+	alpha, err := n.float("alpha", 0.01)
+	if err != nil {
+		return err
+	}
+	return n.emit(LeakyRelu{alpha}, n.inputs(1)...)
+}
+
+// importClip reads Clip, whose limits were attributes before opset 11. A limit at zero from below and none
+// above is a Relu.
+func importClip(n *node) error {
+	if _, ok := n.im.integers[n.in(0)]; ok {
+		return importIntegerClip(n)
+	}
+	lo, hi := float32(-math.MaxFloat32), float32(math.MaxFloat32)
+	if n.im.opset < 11 {
+		if a := n.Attr("min"); a != nil {
+			lo = a.Float
+		}
+		if a := n.Attr("max"); a != nil {
+			hi = a.Float
+		}
+	} else {
+		var err error
+		if lo, err = n.scalar(1, lo); err != nil {
+			return err
+		}
+		if hi, err = n.scalar(2, hi); err != nil {
+			return err
+		}
+	}
+	if !(lo <= hi) {
+		return fmt.Errorf("limits %v and %v are no range", lo, hi)
+	}
+	if lo == 0 && isUnbounded(hi) {
+		return n.emit(Relu{}, n.in(0))
+	}
+	return n.emit(Clip{lo, hi}, n.in(0))
+}
+
+// importAdd reads the sum of two computed tensors, or a constant for each channel added to the output of a
+// Conv or MatMul: that is a bias.
+func importAdd(n *node) error {
+	for i := range 2 {
+		c, err := n.constant(i)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			return n.im.addBias(n, n.in(1-i), c)
+		}
+	}
+	a, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	b, err := n.shape(1)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(a, b) && broadcastable(a, b) {
+		return n.unsupported("broadcasts %v and %v", a, b)
+	}
+	return n.emit(Add{}, n.in(0), n.in(1))
+}
+
+// broadcastable reports whether ONNX would stretch a and b to one shape.
+func broadcastable(a, b []int) bool {
+	for i := 1; i <= min(len(a), len(b)); i++ {
+		x, y := a[len(a)-i], b[len(b)-i]
+		if x != y && x != 1 && y != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+func importIdentity(n *node) error {
+	c, err := n.constant(0)
+	if err != nil {
+		return err
+	}
+	if c != nil {
+		n.im.alias[n.Outputs[0]] = c.Name
+		n.im.uses[c.Name] += n.im.uses[n.Outputs[0]]
+		return nil
+	}
+	return n.forward(n.in(0))
+}
+
+// importDropout drops Dropout, which passes its input on at inference.
+func importDropout(n *node) error {
+	if training, err := n.constant(2); err != nil {
+		return err
+	} else if n.in(2) != "" && (training == nil || slices.ContainsFunc(training.Ints, func(v int64) bool { return v != 0 })) {
+		return n.unsupported("is in training mode")
+	}
+	return n.forward(n.in(0))
+}

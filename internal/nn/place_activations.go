@@ -1,0 +1,151 @@
+package nn
+
+import (
+	"slices"
+
+	"zaq/internal/quant"
+)
+
+// activation returns a quantizer for an activation: per tensor, asymmetric, unsigned.
+func activation(bits int) *quant.Quantizer { return quant.New(quant.Scheme{Bits: bits}) }
+
+// paperActivations gives a quantizer to the result of every activation function that is not an output of
+// the network.
+func paperActivations(n *Network, bits int) map[string]*quant.Quantizer {
+	quantizers := make(map[string]*quant.Quantizer)
+	for _, l := range n.Layers {
+		switch l.Op.(type) {
+		case Relu, Clip, LeakyRelu:
+			if t := l.Out[0]; !slices.Contains(n.Outputs, t) {
+				quantizers[t] = activation(bits)
+			}
+		}
+	}
+	return quantizers
+}
+
+// deployActivations gives a quantizer to every tensor that integer kernels exchange: what a layer reads on
+// the way to some Conv or Gemm, and what a Conv makes. What comes after them is carried through in float,
+// and so are logits that a Gemm makes.
+//
+// A tensor has 8 bits but for those that feed a Conv or Gemm; of these the images alone keep 8. Layers that
+// only move values tie the grids of what they read and make.
+func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
+	d := deployment{n: n, producer: make(map[string]*Layer), consumers: make(map[string][]*Layer)}
+	for _, l := range n.Layers {
+		for _, t := range l.Out {
+			d.producer[t] = l
+		}
+		for _, t := range l.In {
+			d.consumers[t] = append(d.consumers[t], l)
+		}
+	}
+	d.findLive()
+
+	quantizers := make(map[string]*quant.Quantizer)
+	add := func(t string) {
+		if !d.exchanged(t) {
+			return
+		}
+		l := d.producer[t]
+		if l != nil && moves(l.Op) && quantizers[l.In[0]] != nil {
+			quantizers[t] = quantizers[l.In[0]]
+		} else {
+			quantizers[t] = activation(quant.MaxBits)
+		}
+		if slices.ContainsFunc(d.consumers[t], hasWeights) {
+			q := quantizers[t]
+			*q = *activation(bits) // for all that are tied to t, too
+		}
+	}
+	for _, t := range n.Inputs {
+		add(t)
+	}
+	for _, l := range n.Layers {
+		for _, t := range l.Out {
+			add(t)
+		}
+	}
+	for _, t := range n.Inputs {
+		if q := quantizers[t]; q != nil {
+			*q = *activation(quant.MaxBits)
+		}
+	}
+	return quantizers
+}
+
+// deployment is a network with the relations that its placement asks for.
+type deployment struct {
+	n         *Network
+	producer  map[string]*Layer
+	consumers map[string][]*Layer
+	live      map[*Layer]bool // layers on the way to a Conv or Gemm, or one themselves
+}
+
+func (d *deployment) findLive() {
+	d.live = make(map[*Layer]bool)
+	for _, l := range slices.Backward(d.n.Layers) {
+		d.live[l] = hasWeights(l)
+		for _, t := range l.Out {
+			if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
+				d.live[l] = true
+			}
+		}
+	}
+}
+
+// exchanged reports whether t passes between integer kernels.
+func (d *deployment) exchanged(t string) bool {
+	if d.absorbed(t) {
+		return false
+	}
+	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
+		return true
+	}
+	_, conv := d.origin(t).(Conv)
+	return conv
+}
+
+// absorbed reports whether the kernel that makes t applies the next layer as well, so that t never
+// exists: a BatchNorm after a Conv, and ReLU or ReLU6 after anything that computes.
+func (d *deployment) absorbed(t string) bool {
+	p := d.producer[t]
+	if p == nil || len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
+		return false
+	}
+	switch d.consumers[t][0].Op.(type) {
+	case BatchNorm:
+		_, ok := p.Op.(Conv)
+		return ok
+	case Relu, Clip:
+		switch p.Op.(type) {
+		case Conv, Gemm, BatchNorm, Add, Relu, Clip:
+			return true
+		}
+	}
+	return false
+}
+
+// origin returns the operator whose kernel makes t, nil for an input.
+func (d *deployment) origin(t string) Op {
+	p := d.producer[t]
+	for p != nil && d.absorbed(p.In[0]) {
+		p = d.producer[p.In[0]]
+	}
+	if p == nil {
+		return nil
+	}
+	return p.Op
+}
+
+// moves reports whether op only moves or selects elements, so that its result lies on the grid of what it
+// reads. Padding with zeros counts, because zero lies on every grid.
+func moves(op Op) bool {
+	switch o := op.(type) {
+	case MaxPool, Slice, Flatten, Identity:
+		return true
+	case Pad:
+		return o.Value == 0
+	}
+	return false
+}

@@ -1,0 +1,47 @@
+// Runs a model once in ONNX Runtime: node ort.mjs NODE_MODULES DIR
+//
+// DIR/request.json says what: { model, inputs: [{ name, type, shape, file }], level, saveOptimized, threads }.
+// Tensors are files of little-endian elements. DIR/response.json lists the outputs in the same form, or has
+// an error.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const [modules, dir] = process.argv.slice(2);
+const ort = createRequire(join(modules, 'x'))('onnxruntime-node');
+
+const arrays = {
+  float32: Float32Array, int8: Int8Array, uint8: Uint8Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
+};
+
+function read({ name, type, shape, file }) {
+  const bytes = readFileSync(join(dir, file));
+  const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  return [name, new ort.Tensor(type, new arrays[type](buffer), shape)];
+}
+
+async function run(request) {
+  const options = {
+    graphOptimizationLevel: request.level,
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  };
+  if (request.saveOptimized) options.optimizedModelFilePath = request.saveOptimized;
+  const session = await ort.InferenceSession.create(request.model, options);
+  const results = await session.run(Object.fromEntries(request.inputs.map(read)));
+  return session.outputNames.map((name, i) => {
+    const { type, dims, data } = results[name];
+    const file = `output${i}`;
+    writeFileSync(join(dir, file), new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    return { name, type, shape: dims, file };
+  });
+}
+
+const response = {};
+try {
+  response.outputs = await run(JSON.parse(readFileSync(join(dir, 'request.json'))));
+} catch (e) {
+  response.error = String(e.message ?? e);
+}
+writeFileSync(join(dir, 'response.json'), JSON.stringify(response));
