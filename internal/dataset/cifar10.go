@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func (s *Set) appendCIFAR10(b []byte) error {
 	if len(b) == 0 || len(b)%record != 0 {
 		return fmt.Errorf("%d bytes are not a whole number of %d-byte records: truncated, or not CIFAR-10", len(b), record)
 	}
-	pixels := make([]uint8, 0, len(b)/record*3*plane)
+	s.Pixels = slices.Grow(s.Pixels, len(b)/record*3*plane)
 	for i := 0; len(b) > 0; i++ {
 		if err := checkLabel(int(b[0]), len(s.Classes)); err != nil {
 			return fmt.Errorf("record %d: %w", i, err)
@@ -74,11 +75,10 @@ func (s *Set) appendCIFAR10(b []byte) error {
 		s.Labels = append(s.Labels, int(b[0]))
 		red, green, blue := b[1:1+plane], b[1+plane:1+2*plane], b[1+2*plane:record]
 		for p := range plane {
-			pixels = append(pixels, red[p], green[p], blue[p])
+			s.Pixels = append(s.Pixels, red[p], green[p], blue[p])
 		}
 		b = b[record:]
 	}
-	s.Pixels = append(s.Pixels, pixels...)
 	s.N = len(s.Labels)
 	return nil
 }
