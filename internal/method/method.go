@@ -1,0 +1,158 @@
+// Package method holds the ways to quantize a network, one file each. A method takes a float network and
+// options and returns the network with calibrated quantizers and weights on their grids; none of them is ever
+// shown an image of the test set.
+package method
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"zaq/internal/engine"
+	"zaq/internal/nn"
+	"zaq/internal/preprocess"
+)
+
+// Options say how a network is quantized by any method.
+type Options struct {
+	Place nn.PlaceOptions
+	// MSE fits the range of every weight channel by least squared error once, at the start, and keeps its share of
+	// the channel's range from then on; otherwise grids span the whole range.
+	MSE    bool
+	Seed   uint64
+	Pixels *preprocess.Spec
+	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]. Activation ranges are
+	// then taken from them; nil: from generated images.
+	Images []float32
+
+	Generator Generator
+	ZAQ       ZAQOptions
+
+	// Fingerprint names the run in its checkpoint; see package checkpoint.
+	Fingerprint string
+	Checkpoint  string // file; "" writes none
+	Resume      bool
+	Every       time.Duration // between checkpoints; default 30 s
+
+	Progress func(Progress)
+	Threads  int // 0: GOMAXPROCS
+}
+
+// Generator are the settings of the source of images that all methods share.
+type Generator struct {
+	Batch   int     // images a step
+	Warmup  int     // steps on batch-normalization statistics
+	LR      float64 // of Adam
+	Latent  int
+	NoClip  bool
+	Batches int // for the ranges of activations
+}
+
+// Progress is what a method reports between two steps.
+type Progress struct {
+	Phase       string // "warm up", "calibrate", "train"
+	Step, Total int
+	Metrics     []Metric
+}
+
+// Metric is a named figure of a step.
+type Metric struct {
+	Name  string
+	Value float64
+}
+
+// Result is a quantized network.
+type Result struct {
+	Net       *nn.Network // with quantizers; batch normalization still apart from the convolutions
+	Placement *nn.Placement
+	Costs     []Cost
+	Steps     int     // of training done
+	Kept      int     // the step whose weights were kept
+	Agreement float64 // share of the held-back generated images that P and Q label alike
+}
+
+// Cost is what quantization did to a layer, in decibels.
+type Cost struct {
+	Layer      *nn.Layer
+	WeightSQNR float64 // +Inf where nothing was lost
+	OutputSQNR float64
+}
+
+// ErrNoBatchNorm is returned where images have to be made from batch-normalization statistics and the network
+// has none.
+var ErrNoBatchNorm = errors.New("the network has no BatchNormalization whose statistics could guide generated images")
+
+// prepare returns a copy of net in the form that methods work on: one image input, batch normalizations with
+// positive gamma that have absorbed the bias in front of them.
+func prepare(net *nn.Network) (*nn.Network, error) {
+	net = net.Clone()
+	if len(net.Inputs) != 1 {
+		return nil, fmt.Errorf("%d inputs: a network of one image input is needed", len(net.Inputs))
+	}
+	if s := net.Values[net.Inputs[0]].Shape; len(s) != 4 || s[1] < 1 || s[2] < 1 || s[3] < 1 {
+		return nil, fmt.Errorf("input %q has the shape %v: [N, C, H, W] with fixed C, H, W is needed", net.Inputs[0], s)
+	}
+	for _, l := range net.Layers {
+		if _, ok := l.Op.(nn.FakeQuant); ok {
+			return nil, fmt.Errorf("node %q: the network is quantized already", l.Name)
+		}
+	}
+	nn.AbsorbConvBias(net)
+	if err := nn.PositiveGamma(net); err != nil {
+		return nil, err
+	}
+	nn.AttachStats(net)
+	return net, nil
+}
+
+// place returns the twin of the float network p, with quantizers that are not calibrated. Per-tensor weights are
+// folded first: one scale cannot absorb a factor per channel later.
+func place(p *nn.Network, o Options) (*nn.Network, *nn.Placement, error) {
+	q := p.Clone()
+	if o.Place.PerTensor {
+		if err := nn.FoldBatchNorm(q); err != nil {
+			return nil, nil, err
+		}
+	}
+	placement, err := nn.Place(q, o.Place)
+	return q, placement, err
+}
+
+// quantized returns the name under which q's layers see the tensor t: the output of its quantizer, if it has one.
+func quantized(q *nn.Network, t string) string {
+	for _, l := range q.Layers {
+		if _, ok := l.Op.(nn.FakeQuant); ok && l.In[0] == t {
+			return l.Out[0]
+		}
+	}
+	return t
+}
+
+// tensors looks up the tensors of a lowered network.
+func tensors(l *engine.Lowered, names []string) ([]*engine.Tensor, error) {
+	var t []*engine.Tensor
+	for _, n := range names {
+		if l.Tensors[n] == nil {
+			return nil, fmt.Errorf("tensor %q is not computed by the engine", n)
+		}
+		t = append(t, l.Tensors[n])
+	}
+	return t, nil
+}
+
+func (o *Options) report(phase string, step, total int, m ...Metric) {
+	if o.Progress != nil {
+		o.Progress(Progress{phase, step, total, m})
+	}
+}
+
+// finite refuses figures that are not numbers: a run that has diverged must not go on.
+func finite(phase string, step int, m ...Metric) error {
+	for _, v := range m {
+		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+			return fmt.Errorf("%s step %d: %s is %v: the run diverged; a smaller learning rate may help", phase, step, v.Name, v.Value)
+		}
+	}
+	return nil
+}

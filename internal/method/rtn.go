@@ -1,0 +1,31 @@
+package method
+
+import (
+	"context"
+
+	"zaq/internal/nn"
+)
+
+// RTN rounds weights to nearest on grids that span their range, with activation ranges from the images of a
+// generator that was warmed up on batch-normalization statistics (or the user's own): RQ, the baseline that
+// fine-tunes nothing.
+func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
+	t, err := newTwins(net, &o)
+	if err != nil {
+		return nil, err
+	}
+	if err := newWarmup(t).run(ctx, func() error { return nil }); err != nil {
+		return nil, err
+	}
+	if err := t.calibrate(); err != nil {
+		return nil, err
+	}
+	m, err := t.paint(heldBack, "held back")
+	if err != nil {
+		return nil, err
+	}
+	return t.result(m)
+}
+
+// heldBack is the number of generated images by which P and Q are compared; none of them is trained on.
+const heldBack = 1024

@@ -1,0 +1,57 @@
+package method
+
+import (
+	"zaq/internal/engine"
+	"zaq/internal/kernel"
+	"zaq/internal/quant"
+)
+
+// weightFit chooses the grids of weights during training. A channel's grid spans its current range, or a share of
+// it that was found once by least squared error: the search is too slow to be repeated at every step.
+type weightFit struct {
+	mse    bool
+	shares map[*quant.Quantizer][2][]float32
+}
+
+func newWeightFit(mse bool) *weightFit {
+	return &weightFit{mse: mse, shares: map[*quant.Quantizer][2][]float32{}}
+}
+
+// fit is an engine.LowerOptions.Fit.
+func (f *weightFit) fit(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
+	// Two symmetric bits have the levels -2, -1, 0 and 1: spanning the range would waste half of them.
+	if !f.mse && !(q.Symmetric && q.Bits == 2) {
+		engine.FitMinMax(q, w, channels, scale, zero)
+		return
+	}
+	share := f.shares[q]
+	lo, hi := make([]float32, channels), make([]float32, channels)
+	kernel.ChannelMinMax(lo, hi, w, channels)
+	if len(scale) == 1 {
+		l, h := kernel.MinMax(w)
+		lo, hi = []float32{l}, []float32{h}
+	}
+	for c := range scale {
+		scale[c], zero[c] = q.Params(lo[c]*share[0][c], hi[c]*share[1][c])
+	}
+}
+
+// search finds the shares for the weights of a network as they are; data has the channel as its first axis.
+func (f *weightFit) search(q *quant.Quantizer, data []float32, channels int) {
+	if !q.PerChannel {
+		channels = 1
+	}
+	lo, hi := quant.MinMaxChannels(data, channels)
+	bestLo, bestHi := quant.MSEChannels(data, channels, q.Scheme)
+	for c := range lo {
+		bestLo[c], bestHi[c] = ratio(bestLo[c], lo[c]), ratio(bestHi[c], hi[c])
+	}
+	f.shares[q] = [2][]float32{bestLo, bestHi}
+}
+
+func ratio(a, b float32) float32 {
+	if b == 0 {
+		return 1
+	}
+	return a / b
+}
