@@ -125,7 +125,10 @@ func (w *writer) broadcast(v float32, r reg) {
 	w.op("VBROADCASTSS", fmt.Sprintf("constants<>+%d(SB)", 4*i), r)
 }
 
-var negativeZero = float32(math.Copysign(0, -1))
+var (
+	negativeZero = float32(math.Copysign(0, -1))
+	nan          = float32(math.NaN())
+)
 
 func bits(v float32) uint32 { return math.Float32bits(v) }
 
