@@ -8,7 +8,7 @@ import (
 
 // bench times do on arrays that fit the L2 cache and on arrays that do not; touched is how many floats it reads and writes
 // per element. prepare runs first, for each family.
-func bench(b *testing.B, touched int, prepare func(), do func(a [4][]float32)) {
+func bench(b *testing.B, touched float64, prepare func(), do func(a [4][]float32)) {
 	for _, size := range []struct {
 		name string
 		n    int
@@ -26,7 +26,7 @@ func bench(b *testing.B, touched int, prepare func(), do func(a [4][]float32)) {
 				defer func(old family) { impl = old }(impl)
 				impl = f
 				prepare()
-				b.SetBytes(int64(4 * touched * size.n))
+				b.SetBytes(int64(4 * touched * float64(size.n)))
 				for b.Loop() {
 					do(a)
 				}
@@ -115,5 +115,17 @@ func BenchmarkElementwise(b *testing.B) {
 	})
 	b.Run("adam", func(b *testing.B) {
 		bench(b, 7, nothing, func(a [4][]float32) { AdamStep(a[0], a[1], a[2], a[3], 1e-9, 0.9, 0.999, 1e-8, 0, 1) })
+	})
+	b.Run("upsample backward", func(b *testing.B) {
+		bench(b, 1.25, nothing, func(a [4][]float32) {
+			n := len(a[0])
+			UpsampleNearest2xBackward(a[1][:n/4], a[0], n/4/64/8, 8, 64, false)
+		})
+	})
+	b.Run("upsample", func(b *testing.B) {
+		bench(b, 1.25, nothing, func(a [4][]float32) {
+			n := len(a[0])
+			UpsampleNearest2x(a[0], a[1][:n/4], n/4/64/8, 8, 64)
+		})
 	})
 }
