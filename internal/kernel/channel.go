@@ -4,11 +4,12 @@ import "sync"
 
 // Two kinds of loops know channels, and both work for every channel count.
 //
-// Contiguous loops (forward, affine2, fakeQuant, maskRange) take an array as it lies, in whole vectors. Their parameters are
-// repeated up to a period that is a multiple of both C and the loop's block.
+// Contiguous loops (forward, affine2, fakeQuant, maskRange) take an array as it lies, in whole vectors. Their
+// parameters are repeated up to a period that is a multiple of both C and the loop's block.
 //
-// Row loops (backward, minMax) have sums, or minima, to keep per channel. They take the array as rows of a period, a few rows at a time, and
-// have parameters and sums in one block: for every vector of channels, the vectors of each of the parts.
+// Row loops (backward, minMax) have sums, or minima, to keep per channel. They take the array as rows of a period,
+// a few rows at a time, and have parameters and sums in one block: for every vector of channels, the vectors of
+// each of the parts.
 
 // maxPeriod bounds the period of contiguous loops: parameters should stay in cache beside the data.
 const maxPeriod = 8192
@@ -27,8 +28,8 @@ func leastCommonMultiple(a, b int) int {
 	return a / g * b
 }
 
-// contiguousPeriod is the length of the repeated parameters of c channels. Where it is not a multiple of block, contiguous loops
-// must be called for at most that many elements.
+// contiguousPeriod is the length of the repeated parameters of c channels. Where it is not a multiple of block,
+// contiguous loops must be called for at most that many elements.
 func contiguousPeriod(c int) int {
 	if n := leastCommonMultiple(c, impl.block); n <= maxPeriod {
 		return n

@@ -27,9 +27,9 @@ func gridRange(scale float32, zero, qmin, qmax int32) (lo, hi float32) {
 	return float32(float32(qmin-zero) * scale), float32(float32(qmax-zero) * scale)
 }
 
-// passRange is the range of real values whose integer is not clamped: qmin <= round(v/scale) + zero <= qmax.
-// It is exact: rounding and division are monotonic, so it takes only a few steps from where the ends should be. It spares the
-// backward loops the division.
+// passRange is the range of real values whose integer is not clamped: qmin <= round(v/scale) + zero <= qmax. It is
+// exact: rounding and division are monotonic, so it takes only a few steps from where the ends should be. It
+// spares the backward loops the division.
 func passRange(scale float32, zero, qmin, qmax int32) (lo, hi float32) {
 	inf := float32(math.Inf(1))
 	in := func(v float32) bool {
@@ -77,8 +77,8 @@ func FakeQuantChannelsBackward(dx, dy, x []float32, scale []float32, zero []int3
 	})
 }
 
-// quantizeColumns repeats the scales, and the ranges that bounds gives, up to the period of c channels and calls do on
-// runs of the n elements.
+// quantizeColumns repeats the scales, and the ranges that bounds gives, up to the period of c channels and calls
+// do on runs of the n elements.
 func quantizeColumns(c int, scale []float32, zero []int32, qmin, qmax int32,
 	bounds func(scale float32, zero, qmin, qmax int32) (lo, hi float32), n int, do func(i, end int, s, lo, hi []float32)) {
 

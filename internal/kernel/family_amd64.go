@@ -54,11 +54,11 @@ func available() []family {
 	return all
 }
 
-// The loops in assembly equal the portable ones of the same name, with fused multiply-adds. Preconditions: arrays that go
-// together have the length of the first, unless flags leave them out; every element is read before it is written. Contiguous loops:
-// parameters (scale, shift, ka, lo, ...) have one length, a multiple of block or at least that of the arrays. Row
-// loops: 1 <= width <= stride and, for more than one row, width == stride; the block has parts*lanes elements for every lanes
-// channels of a row.
+// The loops in assembly equal the portable ones of the same name, with fused multiply-adds. Preconditions: arrays
+// that go together have the length of the first, unless flags leave them out; every element is read before it is
+// written. Contiguous loops: parameters (scale, shift, ka, lo, ...) have one length, a multiple of block or at
+// least that of the arrays. Row loops: 1 <= width <= stride and, for more than one row, width == stride; the block
+// has parts*lanes elements for every lanes channels of a row.
 
 //go:noescape
 func forwardAVX512(y, x, res, scale, shift []float32, k *chain, flags uint64)

@@ -27,9 +27,9 @@ const (
 // ties to even, of the correctly rounded quotient a/QScale, as in ONNX. A NaN becomes the zero point (y = 0)
 // where there is a quantizer and stays NaN elsewhere.
 //
-// Call Prepare after setting or changing any field, also the contents of Scale and Shift. After that Forward and Backward
-// only read, and any number of goroutines may call them on their parts of the batch. Without Prepare every call
-// derives the constants again: correct, but slow for small arrays.
+// Call Prepare after setting or changing any field, also the contents of Scale and Shift. After that Forward and
+// Backward only read, and any number of goroutines may call them on their parts of the batch. Without Prepare
+// every call derives the constants again: correct, but slow for small arrays.
 type Pointwise struct {
 	C int
 
@@ -169,8 +169,9 @@ func (p *Pointwise) Forward(y, x, res []float32) {
 	})
 }
 
-// Backward turns dy, the gradient with respect to y, into those with respect to x, res, Scale and Shift. It computes v
-// and the masks again instead of having them stored. With e = dy * act'(v) where the quantizer passes gradients, else 0:
+// Backward turns dy, the gradient with respect to y, into those with respect to x, res, Scale and Shift. It
+// computes v and the masks again instead of having them stored. With e = dy * act'(v) where the quantizer passes
+// gradients, else 0:
 //
 //	dx[i]     (+)= e*Scale[c]       (e where there is no Scale)
 //	dres[i]   (+)= e

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// bench times do on arrays that fit the L2 cache and on arrays that do not; touched is how many floats it reads and writes
-// per element. prepare runs first, for each family.
+// bench times do on arrays that fit the L2 cache and on arrays that do not; touched is how many floats it reads
+// and writes per element. prepare runs first, for each family.
 func bench(b *testing.B, touched float64, prepare func(), do func(a [4][]float32)) {
 	for _, size := range []struct {
 		name string

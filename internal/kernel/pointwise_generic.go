@@ -30,9 +30,9 @@ func forwardGo(y, x, res, scale, shift []float32, k *chain, flags uint64) {
 	}
 }
 
-// backwardGo is the backward chain on rows of width neighbouring channels, stride elements apart. block holds, for each
-// channel of the row, scale and shift, then the sums of e and of e*x, which it adds to. The caller keeps rows within
-// maxRows.
+// backwardGo is the backward chain on rows of width neighbouring channels, stride elements apart. block holds, for
+// each channel of the row, scale and shift, then the sums of e and of e*x, which it adds to. The caller keeps rows
+// within maxRows.
 func backwardGo(dx, dres, dy, x, res, block []float32, rows, stride, width int, k *chain, flags uint64) {
 	n := len(block) / 4
 	scale, shift, sumE, sumEX := block[:n], block[n:2*n], block[2*n:3*n], block[3*n:]

@@ -2,8 +2,9 @@ package main
 
 import "fmt"
 
-// Loops with sums per channel go down four rows at a time and along the row in single vectors, so that the sums, which lie in memory, are loaded and
-// stored once for four vectors. A last vector that is not full is under a mask: K1, or one kept in the frame.
+// Loops with sums per channel go down four rows at a time and along the row in single vectors, so that the sums,
+// which lie in memory, are loaded and stored once for four vectors. A last vector that is not full is under a
+// mask: K1, or one kept in the frame.
 
 const rowsAtOnce = 4
 
@@ -27,8 +28,8 @@ func (w *writer) rowMask(spare reg) {
 	}
 }
 
-// rows writes the loop over CX rows of width elements, R11 bytes apart. The arrays' base registers move down the rows; params, a
-// register, goes along the parameters by step bytes a vector, from start. DX counts elements.
+// rows writes the loop over CX rows of width elements, R11 bytes apart. The arrays' base registers move down the
+// rows; params, a register, goes along the parameters by step bytes a vector, from start. DX counts elements.
 func (w *writer) rows(bases []string, width, params, start string, step int, body func()) {
 	for _, n := range []int{rowsAtOnce, 1} {
 		w.unroll = n
