@@ -123,7 +123,7 @@ func (n *node) scaled(c *Value, factor float32) (*Value, error) {
 	}
 	v := n.derived(c, c.Shape, data)
 	if c.Quant != nil {
-		v.Quant = copyQuantizer(c.Quant)
+		v.Quant = c.Quant.Clone()
 		for i := range v.Quant.Scale {
 			v.Quant.Scale[i] *= factor
 		}
