@@ -403,7 +403,7 @@ func TestNaN(t *testing.T) {
 
 // TestSameBits: loops without sums give the same bits for every instruction set that has fused multiply-adds.
 func TestSameBits(t *testing.T) {
-	all := available()
+	all := families()
 	if len(all) < 3 {
 		t.Skip("fewer than two families in assembly")
 	}
