@@ -238,6 +238,11 @@ func (n *pointwise) backward(b *builder) {
 			if dscale != nil {
 				s, t = dscale.lane[c.lane], dshift.lane[c.lane]
 			}
+			if dx != nil && dx == dres { // x + norm(x): the kernel writes an array once
+				n.k.Backward(nil, intoRes, dy.at(c, i), x.at(c, i), r, s, t, false, accRes)
+				n.k.Backward(into, nil, dy.at(c, i), x.at(c, i), r, nil, nil, accX, false)
+				continue
+			}
 			n.k.Backward(into, intoRes, dy.at(c, i), x.at(c, i), r, s, t, accX, accRes)
 		}
 	}, x, dy, res, dx, dres)
