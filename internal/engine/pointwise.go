@@ -247,7 +247,7 @@ func (n *pointwise) backward(b *builder) {
 		}
 	}, x, dy, res, dx, dres)
 	if dscale != nil {
-		b.p.after = append(b.p.after, func() { n.norm.gradients(b.p, dscale, dshift) })
+		b.p.norms = append(b.p.norms, func() { n.norm.gradients(b.p, dscale, dshift) })
 	}
 }
 
