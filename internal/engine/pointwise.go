@@ -19,8 +19,8 @@ type ActQuant struct {
 	QMin, QMax  int32
 	PassThrough bool // let gradients pass outside of the range
 
-	// On rounds; Observe records the range of what arrives, in Lo and Hi after a run. Both may be switched
-	// between runs.
+	// On rounds; Observe records the range of what arrives, zero included, in Lo and Hi after a run. Both may be
+	// switched between runs.
 	On, Observe bool
 	Lo, Hi      float32
 

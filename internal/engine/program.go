@@ -113,6 +113,9 @@ func (p *Program) Run() {
 		}
 	}
 	for _, q := range p.sites {
+		if !q.Observe {
+			continue
+		}
 		q.Lo, q.Hi = slices.Min(q.laneLo[:]), slices.Max(q.laneHi[:])
 	}
 }
