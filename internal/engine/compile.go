@@ -41,7 +41,6 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	if len(spec.WRT) > 0 && len(spec.Objective) == 0 {
 		return nil, errors.New("engine: gradients wanted of no objective")
 	}
-	g.fuse(spec.Outputs)
 	b := &builder{
 		p:    newProgram(spec),
 		coef: map[*Loss]float64{}, needs: map[*Tensor]bool{}, wrt: map[*Param]bool{},
@@ -57,7 +56,12 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		}
 	}
 	b.p.wrt = b.wrt
-	nodes := g.reachable(spec)
+	nodes := reachable(g.fuse(spec.Outputs), spec)
+	for _, t := range spec.Objective {
+		if !slices.ContainsFunc(nodes, func(n node) bool { l, ok := n.(lossNode); return ok && l.loss() == t.Loss }) {
+			return nil, fmt.Errorf("engine: loss %s is not one of the graph", t.Loss.Name)
+		}
+	}
 	for _, n := range nodes {
 		b.markNeeds(n)
 	}
@@ -85,35 +89,29 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	return b.p, nil
 }
 
-// reachable returns, in order, the nodes on which the wanted losses and outputs depend.
-func (g *Graph) reachable(spec Spec) []node {
-	want := map[node]bool{}
-	var mark func(n node)
-	mark = func(n node) {
-		if n == nil || want[n] {
-			return
-		}
-		want[n] = true
-		for _, t := range n.in() {
-			mark(t.producer)
-		}
-	}
+// reachable returns those of nodes, in order, on which the wanted losses and outputs depend.
+func reachable(nodes []node, spec Spec) []node {
+	wantTensor, wantLoss := map[*Tensor]bool{}, map[*Loss]bool{}
 	for _, t := range spec.Objective {
-		mark(t.Loss.node)
+		wantLoss[t.Loss] = true
 	}
 	for _, l := range spec.Watch {
-		mark(l.node)
+		wantLoss[l] = true
 	}
 	for _, t := range spec.Outputs {
-		mark(t.producer)
+		wantTensor[t] = true
 	}
-	var nodes []node
-	for _, n := range g.nodes {
-		if want[n] {
-			nodes = append(nodes, n)
+	var found []node
+	for _, n := range slices.Backward(nodes) {
+		if l, ok := n.(lossNode); ok && wantLoss[l.loss()] || wantTensor[n.out()] {
+			found = append(found, n)
+			for _, t := range n.in() {
+				wantTensor[t] = true
+			}
 		}
 	}
-	return nodes
+	slices.Reverse(found)
+	return found
 }
 
 func (b *builder) markNeeds(n node) {

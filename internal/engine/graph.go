@@ -30,7 +30,6 @@ func (t *Tensor) Len() int { return t.H * t.W * t.C }
 // Graph is a list of operations in topological order.
 type Graph struct {
 	nodes []node
-	fused bool
 }
 
 // NewGraph returns an empty graph.

@@ -61,7 +61,6 @@ func (n *linear) backward(b *builder) {
 	if n.bias != nil && b.wrt[n.bias] {
 		b.global("bias gradient", 1, func(int) {
 			g := n.bias.Grad
-			clear(g)
 			for rows := dy.rows(p, 0, p.batch); len(rows) > 0; rows = rows[m:] {
 				kernel.Accumulate(g, rows[:m])
 			}
@@ -80,7 +79,7 @@ func (n *linear) backward(b *builder) {
 					xt[i*p.batch+j] = rows[j*k+i]
 				}
 			}
-			kernel.MatMul(n.w.Grad[k0*m:k1*m], xt[k0*p.batch:k1*p.batch], dy.rows(p, 0, p.batch), k1-k0, p.batch, m, false)
+			kernel.MatMul(n.w.Grad[k0*m:k1*m], xt[k0*p.batch:k1*p.batch], dy.rows(p, 0, p.batch), k1-k0, p.batch, m, true)
 		}, x, dy)
 	}
 	dx, accumulate := b.gradTarget(n.x)

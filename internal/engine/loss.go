@@ -10,7 +10,6 @@ import (
 type Loss struct {
 	Name  string
 	Value float64 // of the last run
-	node  lossNode
 }
 
 type lossNode interface {
@@ -35,7 +34,6 @@ func newLoss(name string, in ...*Tensor) lossBase {
 }
 
 func (g *Graph) addLoss(n lossNode) *Loss {
-	n.loss().node = n
 	g.add(n)
 	return n.loss()
 }

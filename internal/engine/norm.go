@@ -123,17 +123,17 @@ func (n *norm) set(c int, mean float32, variance float64) {
 	n.shift[c] -= float32(mean * n.scale[c])
 }
 
-// gradients collects the sums of a backward pass and writes the gradients of gamma and beta.
+// gradients collects the sums of a backward pass and adds to the gradients of gamma and beta.
 func (n *norm) gradients(p *Program, dscale, dshift *laneSums[float32]) {
 	dscale.drain(n.sumGX, 0, len(n.sumGX))
 	dshift.drain(n.sumG, 0, len(n.sumG))
 	if n.gamma != nil && p.wrt[n.gamma] {
 		for c := range n.sumG {
-			n.gamma.Grad[c] = n.normSum(c)
+			n.gamma.Grad[c] += n.normSum(c)
 		}
 	}
 	if n.beta != nil && p.wrt[n.beta] {
-		copy(n.beta.Grad, n.sumG)
+		kernel.Accumulate(n.beta.Grad, n.sumG)
 	}
 }
 

@@ -75,8 +75,13 @@ func newLaneSums[T float32 | float64](n int) *laneSums[T] {
 
 // drain writes the sums of elements [i0, i1) to dst and clears the lanes for the next run.
 func (s *laneSums[T]) drain(dst []T, i0, i1 int) {
+	clear(dst[i0:i1])
+	s.add(dst, i0, i1)
+}
+
+// add is drain on top of what dst holds.
+func (s *laneSums[T]) add(dst []T, i0, i1 int) {
 	out := dst[i0:i1]
-	clear(out)
 	for _, l := range s.lane {
 		l = l[i0:i1]
 		for i, v := range l {
@@ -121,7 +126,14 @@ func (b *builder) reduceGradients(params []*Param) {
 	if len(pieces) > 0 {
 		b.global("reduce", len(pieces), func(t int) {
 			x := pieces[t]
-			grads[x.p].drain(x.p.Grad, x.i0, x.i1)
+			grads[x.p].add(x.p.Grad, x.i0, x.i1)
+		})
+	}
+	if norms := b.p.norms; len(norms) > 0 {
+		b.global("normalizations", 1, func(int) {
+			for _, f := range norms {
+				f()
+			}
 		})
 	}
 	if after := b.p.after; len(after) > 0 {

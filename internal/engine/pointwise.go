@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"zaq/internal/kernel"
 )
 
@@ -19,8 +21,8 @@ type ActQuant struct {
 	QMin, QMax  int32
 	PassThrough bool // let gradients pass outside of the range
 
-	// On rounds; Observe records the range of what arrives, in Lo and Hi after a run. Both may be switched
-	// between runs.
+	// On rounds; Observe records the range of what arrives, zero included, in Lo and Hi after a run. Both may be
+	// switched between runs.
 	On, Observe bool
 	Lo, Hi      float32
 
@@ -28,7 +30,7 @@ type ActQuant struct {
 }
 
 // pointwise is the chain y = fq(act(norm(x) + res)), each part optional. Graphs are built from chains of one
-// part, and fuse joins them.
+// part, and Compile joins them.
 type pointwise struct {
 	x, res, y *Tensor
 	norm      *norm
@@ -93,54 +95,48 @@ func (g *Graph) FakeQuant(name string, x *Tensor, q *ActQuant) *Tensor {
 	return g.pointwise(name, &pointwise{x: x, quant: q})
 }
 
-// fuse joins chains of pointwise operations whose inner results nobody else reads.
-func (g *Graph) fuse(keep []*Tensor) {
-	kept := map[*Tensor]bool{}
-	for _, t := range keep {
-		kept[t] = true
+// fuse returns the nodes of the graph with chains of pointwise operations joined where nobody else reads what is
+// between them. The graph stays as it is: another program may want other outputs.
+func (g *Graph) fuse(keep []*Tensor) []node {
+	made := map[*Tensor]*pointwise{} // by what they make
+	joinable := func(t *Tensor, stage int) bool {
+		p := made[t]
+		if p == nil || t.consumers != 1 || slices.Contains(keep, t) {
+			return false
+		}
+		_, last := p.stages()
+		return last < stage
 	}
-	gone := map[node]bool{}
+	var nodes []node
 	for _, m := range g.nodes {
 		n, ok := m.(*pointwise)
 		if !ok {
+			nodes = append(nodes, m)
 			continue
 		}
+		n = &pointwise{x: n.x, res: n.res, y: n.y, norm: n.norm, act: n.act, quant: n.quant}
 		first, _ := n.stages()
-		if n.res != nil && !joinable(n.x, first, kept) && joinable(n.res, first, kept) && n.norm == nil {
+		if n.res != nil && !joinable(n.x, first) && joinable(n.res, first) && n.norm == nil {
 			n.x, n.res = n.res, n.x
 		}
-		if !joinable(n.x, first, kept) {
-			continue
+		if joinable(n.x, first) {
+			p := made[n.x]
+			nodes = slices.DeleteFunc(nodes, func(m node) bool { return m == p })
+			n.x = p.x
+			if p.norm != nil {
+				n.norm = p.norm
+			}
+			if p.res != nil {
+				n.res = p.res
+			}
+			if p.act.Kind != kernel.ActNone {
+				n.act = p.act
+			}
 		}
-		p := n.x.producer.(*pointwise)
-		gone[p] = true
-		n.x = p.x
-		if p.norm != nil {
-			n.norm = p.norm
-		}
-		if p.res != nil {
-			n.res = p.res
-		}
-		if p.act.Kind != kernel.ActNone {
-			n.act = p.act
-		}
+		made[n.y] = n
+		nodes = append(nodes, n)
 	}
-	nodes := g.nodes[:0]
-	for _, n := range g.nodes {
-		if !gone[n] {
-			nodes = append(nodes, n)
-		}
-	}
-	g.nodes = nodes
-}
-
-func joinable(t *Tensor, stage int, kept map[*Tensor]bool) bool {
-	p, ok := t.producer.(*pointwise)
-	if !ok || t.consumers != 1 || kept[t] {
-		return false
-	}
-	_, last := p.stages()
-	return last < stage
+	return nodes
 }
 
 // configure sets the kernels from the parts as they are now.
@@ -238,11 +234,16 @@ func (n *pointwise) backward(b *builder) {
 			if dscale != nil {
 				s, t = dscale.lane[c.lane], dshift.lane[c.lane]
 			}
+			if dx != nil && dx == dres { // x + norm(x): the kernel writes an array once
+				n.k.Backward(nil, intoRes, dy.at(c, i), x.at(c, i), r, s, t, false, accRes)
+				n.k.Backward(into, nil, dy.at(c, i), x.at(c, i), r, nil, nil, accX, false)
+				continue
+			}
 			n.k.Backward(into, intoRes, dy.at(c, i), x.at(c, i), r, s, t, accX, accRes)
 		}
 	}, x, dy, res, dx, dres)
 	if dscale != nil {
-		b.p.after = append(b.p.after, func() { n.norm.gradients(b.p, dscale, dshift) })
+		b.p.norms = append(b.p.norms, func() { n.norm.gradients(b.p, dscale, dshift) })
 	}
 }
 

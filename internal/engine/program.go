@@ -35,6 +35,7 @@ type Program struct {
 	packs     []func()
 	configure []func()
 	sites     []*ActQuant
+	norms     []func() // one after the other: they may share a parameter
 	after     []func()
 
 	profile *Profile
@@ -112,6 +113,9 @@ func (p *Program) Run() {
 		}
 	}
 	for _, q := range p.sites {
+		if !q.Observe {
+			continue
+		}
 		q.Lo, q.Hi = slices.Min(q.laneLo[:]), slices.Max(q.laneHi[:])
 	}
 }
@@ -119,6 +123,9 @@ func (p *Program) Run() {
 // prepare derives what the steps read from parameters and settings. What did not change is not derived again.
 func (p *Program) prepare() {
 	start := p.profile.start()
+	for q := range p.wrt {
+		clear(q.Grad) // every use of a parameter adds its share
+	}
 	p.parallel(len(p.weights), func(_ *worker, i int) { p.weights[i].Value() })
 	p.parallel(len(p.packs), func(_ *worker, i int) { p.packs[i]() })
 	for _, f := range p.configure {

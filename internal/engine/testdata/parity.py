@@ -1,0 +1,218 @@
+"""Computes the cases of torch_test.go with PyTorch.
+
+Usage: parity.py DIR. DIR/cases.json lists the cases; the arrays of case i are the files "i NAME", its results
+become "i result NAME". Maps are [B, H, W, C], weights [KH, KW, Cin/groups, Cout] and [K, M].
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(0)
+torch.set_num_threads(2)
+
+
+def nchw(x):
+    return x.permute(0, 3, 1, 2)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def conv(t, a):
+    return conv_with(t["w"], t, a)
+
+
+def conv_with(w, t, a):
+    top, left, bottom, right = a["pads"]
+    x = F.pad(nchw(t["x"]), (left, right, top, bottom))
+    return nhwc(F.conv2d(x, w.permute(3, 2, 0, 1), None, a["stride"], 0, a["dilation"], a["groups"]))
+
+
+def linear(t, a):
+    x = t["x"].flatten(1)
+    return F.linear(x, t["w"].t(), t.get("bias")).reshape(t["dy"].shape)
+
+
+def batchnorm(t, a):
+    mean, var = t["mean"].clone(), t["var"].clone()
+    y = F.batch_norm(nchw(t["x"]), mean, var, t.get("gamma"), t.get("beta"), a["train"], a["momentum"], a["eps"])
+    t["result mean"], t["result var"] = mean, var
+    y = nhwc(y)
+    if "res" in t:
+        y = y + t["res"]
+    if a.get("self"):
+        y = y + t["x"]
+    return activate(y, a, t)
+
+
+def add(t, a):
+    return activate(t["x"] + t["res"], a, t)
+
+
+def double(t, a):
+    return t["x"] + t["x"]
+
+
+def activation(t, a):
+    return activate(t["x"], a, t)
+
+
+def activate(y, a, t):
+    kind = a.get("act")
+    if kind == "relu":
+        y = F.relu(y)
+    elif kind == "leaky":
+        y = F.leaky_relu(y, a["alpha"])
+    elif kind == "clip":
+        y = F.hardtanh(y, a["lo"], a["hi"])
+    elif kind == "tanh":
+        y = torch.tanh(y)
+    if "scale" in a:
+        q = torch.fake_quantize_per_tensor_affine(y, a["scale"], a["zero"], a["qmin"], a["qmax"])
+        y = y + (q - y).detach() if a["passThrough"] else q
+    return y
+
+
+def gridconv(t, a):
+    """A convolution with fake-quantized weights."""
+    w = t["w"]
+    if "scales" in a:
+        scale = torch.tensor(a["scales"])
+        zero = torch.tensor(a["zeros"], dtype=torch.int32)
+    else:
+        axes = (0, 1, 2) if a["perChannel"] else (0, 1, 2, 3)
+        lo = w.detach().double().amin(axes).clamp(max=0).reshape(-1)
+        hi = w.detach().double().amax(axes).clamp(min=0).reshape(-1)
+        if a["symmetric"]:
+            scale = torch.maximum(-lo, hi) / a["qmax"]
+            zero = torch.zeros_like(lo)
+        else:
+            scale = (hi - lo) / (a["qmax"] - a["qmin"])
+            zero = torch.round(a["qmin"] - lo / scale.float().double())
+        scale, zero = scale.float(), zero.int()
+    channels = w.shape[-1]
+    q = torch.fake_quantize_per_channel_affine(w, scale.expand(channels).contiguous(), zero.expand(channels).contiguous(), 3, a["qmin"], a["qmax"])
+    t["result value"] = q
+    return conv_with(w + (q - w).detach() if a["passThrough"] else q, t, a)
+
+
+def shared(t, a):
+    """Every kind of parameter used twice: convolution, batch normalization, linear layer with bias."""
+    x, w = nchw(t["x"]), t["w"].permute(3, 2, 0, 1)
+    for _ in range(2):
+        x = F.batch_norm(F.conv2d(x, w, padding=1), t["mean"], t["var"], t["gamma"], t["beta"], False, 0, 1e-5)
+    x = x.mean((2, 3))
+    for _ in range(2):
+        x = F.linear(x, t["fc"].t(), t["bias"])
+    return x.reshape(t["dy"].shape)
+
+
+def upsample(t, a):
+    return nhwc(F.interpolate(nchw(t["x"]), scale_factor=2, mode="nearest"))
+
+
+def window(t, a):
+    x = t["x"]
+    h, w, c = (slice(s, s + (n - 1) * d + 1, d) for s, n, d in zip(a["start"], a["count"], a["step"]))
+    (h0, w0, c0), (h1, w1, c1) = a["before"], a["after"]
+    return F.pad(x[:, h, w, c], (c0, c1, w0, w1, h0, h1), value=a["value"])
+
+
+def averagepool(t, a):
+    return nhwc(F.avg_pool2d(nchw(t["x"]), a["kernel"], a["stride"], a["pads"], count_include_pad=a["include"]))
+
+
+def maxpool(t, a):
+    return nhwc(F.max_pool2d(nchw(t["x"]), a["kernel"], a["stride"], a["pads"]))
+
+
+def globalpool(t, a):
+    return nhwc(F.adaptive_avg_pool2d(nchw(t["x"]), 1))
+
+
+def crossentropy(t, a):
+    return F.cross_entropy(t["x"].flatten(1), torch.tensor(a["labels"]), label_smoothing=a["smoothing"])
+
+
+def l1(t, a):
+    return F.l1_loss(t["a"], t["b"])
+
+
+def meanabs(t, a):
+    return t["x"].abs().mean()
+
+
+def relation(f):
+    """Cosines between channels, the batch inside of the vectors, 1e-6 added to their mean squares."""
+    f = f.reshape(-1, f.shape[-1])
+    norm = (f.square().mean(0) + 1e-6).sqrt()
+    return (f / norm).t() @ (f / norm) / len(f)
+
+
+def crm(t, a):
+    return sum(w * (relation(t[f"p{i}"]) - relation(t[f"q{i}"])).abs().mean() for i, w in enumerate(a["weights"])) * len(a["weights"])
+
+
+def bnmatch(t, a):
+    total = 0
+    for i in range(a["layers"]):
+        x, mean, var = t[f"x{i}"].flatten(0, 2), t[f"mean{i}"], t[f"var{i}"] + a["eps"]
+        m, s = x.mean(0), (x.var(0, unbiased=False) + a["eps"]).sqrt()
+        total = total + ((m - mean).square() / var + (s / var.sqrt() - 1).square()).mean() / a["layers"]
+    return total
+
+
+def sgd(t, a):
+    return optimize(t, a, lambda groups: torch.optim.SGD(groups, lr=a["lr"], momentum=a["momentum"], nesterov=a["nesterov"]))
+
+
+def adam(t, a):
+    return optimize(t, a, lambda groups: torch.optim.Adam(groups, lr=a["lr"], betas=(a["beta1"], a["beta2"])))
+
+
+def optimize(t, a, make):
+    """Steps with given gradients, the first parameter with weight decay."""
+    params = [torch.nn.Parameter(t[n].detach()) for n in ("w", "b")]
+    o = make([{"params": [params[0]], "weight_decay": a["decay"]}, {"params": [params[1]], "weight_decay": 0}])
+    norms = []
+    for i in range(a["steps"]):
+        for p, n in zip(params, ("w", "b")):
+            p.grad = t[f"{n} {i}"].detach().clone()
+        norms.append(torch.nn.utils.clip_grad_norm_(params, a["clip"]) if a["clip"] else torch.tensor(0.0))
+        o.step()
+        t[f"result w {i}"], t[f"result b {i}"] = params[0].detach().clone(), params[1].detach().clone()
+    t["result norms"] = torch.stack(norms)
+
+
+def main(folder):
+    def path(i, name):
+        return os.path.join(folder, f"{i} {name}")
+
+    with open(os.path.join(folder, "cases.json")) as f:
+        cases = json.load(f)
+    for i, c in enumerate(cases):
+        # Rounding must see the float32 that the engine sees; all else is held against float64.
+        dtype = torch.float32 if c["args"].get("float32") else torch.float64
+        t = {}
+        for name, shape in c["tensors"].items():
+            t[name] = torch.from_numpy(np.fromfile(path(i, name), "<f4").reshape(shape)).to(dtype)
+        for name in c["wanted"] or []:
+            t[name].requires_grad_()
+        y = globals()[c["op"]](t, c["args"])
+        if y is not None:
+            y.backward(t.get("dy"))
+            t["result y" if y.dim() else "result loss"] = y
+        for name in c["wanted"] or []:
+            t["result d " + name] = t[name].grad
+        for name, v in t.items():
+            if name.startswith("result "):
+                v.detach().contiguous().numpy().astype("<f4").tofile(path(i, name))
+
+
+main(sys.argv[1])
