@@ -13,5 +13,3 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) { retur
 func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
 	return nil, errNotWired
 }
-
-func train(ctx context.Context, o TrainOptions) (*TrainResult, error) { return nil, errNotWired }
