@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"zaq/internal/dataset"
 	"zaq/internal/engine"
@@ -79,10 +78,7 @@ func evalBatch(set *dataset.Set) int { return min(100, max(8, 100*32*32/(set.H*s
 
 // openTestSet opens the test images of a specification and checks that there is something to count.
 func openTestSet(spec string) (*dataset.Set, error) {
-	if err := checkData(spec); err != nil {
-		return nil, err
-	}
-	set, err := dataset.Open(spec, dataset.Test)
+	set, err := openImages(spec, dataset.Test, [2]int{})
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +86,6 @@ func openTestSet(spec string) (*dataset.Set, error) {
 		return nil, fmt.Errorf("%s: the images have no labels", spec)
 	}
 	return set, nil
-}
-
-// checkData checks the format of a specification of data, before anything is opened.
-func checkData(spec string) error {
-	kind, _, _ := strings.Cut(spec, ":")
-	if slices.Contains(dataset.Kinds(), kind) {
-		return nil
-	}
-	return &HintError{
-		Err:    &OptionError{"data", spec, "no format of data that is known"},
-		Advice: "data is one of " + strings.Join(dataset.Kinds(), ":DIR, ") + ":DIR",
-	}
 }
 
 // fit checks that the data set and the network are about the same thing, and gives 28 x 28 images of

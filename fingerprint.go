@@ -25,7 +25,7 @@ func fingerprint(m *Model, o Options, images []float32) string {
 	}{
 		{"model", m.SHA256()}, {"version", Version()}, {"kernels", kernel.Path()}, {"preprocess", string(spec)},
 		{"method", o.Method}, {"precision", o.Precision}, {"scheme", o.Scheme}, {"seed", o.Seed},
-		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"first-last-bits", o.FirstLastBits},
+		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"observer", o.Observer}, {"first-last-bits", o.FirstLastBits},
 		{"int4-storage", o.Int4Storage}, {"opset", o.Opset}, {"calib", digest(images)},
 		{"steps", z.Steps}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
 		{"schedule", z.Schedule}, {"lr", z.LR}, {"g-lr", z.GLR}, {"alpha", z.Alpha}, {"beta", z.Beta}, {"tau", z.Tau},

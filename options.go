@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"zaq/internal/method"
 	"zaq/internal/quant"
 )
 
@@ -15,6 +16,7 @@ var (
 	Methods      = []string{"zaq", "rtn"}
 	Schemes      = []string{"deploy", "paper"}
 	WeightRanges = []string{"minmax", "mse"}
+	Observers    = method.Observers
 	Int4Storages = []string{"packed", "int8"}
 )
 
@@ -27,6 +29,7 @@ type Options struct {
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse", those of least squared error
+	Observer      string // what an activation's grid spans: "ema" (default), a moving average of batches' extremes, "minmax", "percentile", "mse"
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
@@ -152,7 +155,10 @@ func (o Options) withDefaults() Options {
 	for _, f := range []struct {
 		v   *string
 		def string
-	}{{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.WeightRange, WeightRanges[0]}, {&o.Int4Storage, Int4Storages[0]}} {
+	}{
+		{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.WeightRange, WeightRanges[0]},
+		{&o.Observer, Observers[0]}, {&o.Int4Storage, Int4Storages[0]},
+	} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
@@ -187,16 +193,18 @@ func (o Options) Check() error {
 	case o.Resume && o.CheckpointDir == "":
 		return errResumeFromNowhere
 	}
-	if err := oneOf("method", o.Method, Methods...); err != nil {
-		return err
+	for _, f := range []struct {
+		name, value string
+		known       []string
+	}{
+		{"method", o.Method, Methods}, {"scheme", o.Scheme, Schemes}, {"weight-range", o.WeightRange, WeightRanges},
+		{"observer", o.Observer, Observers}, {"int4-storage", o.Int4Storage, Int4Storages},
+	} {
+		if err := oneOf(f.name, f.value, f.known...); err != nil {
+			return err
+		}
 	}
-	if err := oneOf("scheme", o.Scheme, Schemes...); err != nil {
-		return err
-	}
-	if err := oneOf("weight-range", o.WeightRange, WeightRanges...); err != nil {
-		return err
-	}
-	return oneOf("int4-storage", o.Int4Storage, Int4Storages...)
+	return nil
 }
 
 // ParsePrecision reads a precision such as "w4a8": bits of weights, bits of activations, 2 to 8 each. Case

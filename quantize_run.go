@@ -86,8 +86,9 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		Place: nn.PlaceOptions{
 			Scheme: o.Scheme, WBits: p.W, ABits: p.A, FirstLastBits: o.FirstLastBits, PerTensor: o.PerTensor,
 		},
-		MSE:  o.WeightRange == "mse",
-		Seed: o.Seed,
+		MSE:      o.WeightRange == "mse",
+		Observer: o.Observer,
+		Seed:     o.Seed,
 		Generator: method.Generator{
 			Batch: z.Batch, Warmup: z.Warmup, LR: z.GLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 		},

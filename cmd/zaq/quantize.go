@@ -27,6 +27,8 @@ Usage:
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
         --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
+        --observer O        what an activation's grid spans: ema (default), the average of batches' extremes, minmax,
+                            percentile (99.99) or mse
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
@@ -77,6 +79,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Uint64Var(&o.Seed, "seed", 0, "")
 	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
 	flags.StringVar(&o.WeightRange, "weight-range", "minmax", "")
+	flags.StringVar(&o.Observer, "observer", "ema", "")
 	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
 	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
 	flags.IntVar(&o.Opset, "opset", 0, "")
