@@ -1,5 +1,12 @@
 package zaq
 
+import (
+	"strings"
+
+	"zaq/internal/nn"
+	"zaq/internal/onnx"
+)
+
 // Summary is what a model file holds.
 type Summary struct {
 	Path     string `json:"path"`
@@ -60,11 +67,50 @@ type Property struct {
 }
 
 // Inspect says what the model holds.
-func Inspect(m *Model) (*Summary, error) {
-	s, err := inspect(m)
-	if err != nil {
-		return nil, err
+func Inspect(m *Model) *Summary {
+	s := &Summary{
+		Path: m.path, SHA256: m.SHA256(), Bytes: m.bytes, Opset: m.net.Opset,
+		Producer:      strings.TrimSpace(m.file.ProducerName + " " + m.file.ProducerVersion),
+		Inputs:        m.ports(m.net.Inputs, m.file.Graph.Inputs),
+		Outputs:       m.ports(m.net.Outputs, m.file.Graph.Outputs),
+		Operators:     map[string]int{},
+		Preprocessing: m.pre,
+		Quantized:     quantized(m.net.Metadata),
 	}
-	s.Path, s.SHA256, s.Preprocessing = m.path, m.SHA256(), m.pre
-	return s, nil
+	for _, p := range m.file.Metadata {
+		s.Metadata = append(s.Metadata, Property{p.Key, p.Value})
+	}
+	weights := map[string][]int{}
+	for layer, w := range m.net.Weights() {
+		weights[layer.Name] = w.Shape
+	}
+	for _, l := range m.net.Summary() {
+		s.Operators[l.Kind]++
+		s.Parameters += int64(l.Parameters)
+		s.MACs += l.MACs
+		if l.WeightBits == 0 {
+			continue
+		}
+		if l.BatchNorm != nn.NoBatchNorm {
+			s.BatchNorms++
+		}
+		s.Layers = append(s.Layers, LayerInfo{
+			Name: l.Name, Kind: l.Kind, Weights: weights[l.Name], MACs: l.MACs,
+			WeightBits: l.WeightBits, ActivationBits: l.ActivationBits,
+		})
+	}
+	return s
+}
+
+// ports describes the named values with the element types that the file gives them.
+func (m *Model) ports(names []string, infos []*onnx.ValueInfo) []Port {
+	types := map[string]onnx.DataType{}
+	for _, v := range infos {
+		types[v.Name] = v.Type
+	}
+	var ports []Port
+	for _, name := range names {
+		ports = append(ports, Port{Name: name, Type: types[name].String(), Shape: m.net.Values[name].Shape})
+	}
+	return ports
 }

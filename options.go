@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"regexp"
 	"strconv"
-	"strings"
+
+	"zaq/internal/quant"
 )
 
 // Methods, schemes and storage forms, the default of each first.
@@ -189,27 +189,15 @@ func (o Options) Check() error {
 	return oneOf("int4-storage", o.Int4Storage, Int4Storages...)
 }
 
-var precisionForm = regexp.MustCompile(`^w([0-9]{1,3})a([0-9]{1,3})$`)
-
 // ParsePrecision reads a precision such as "w4a8": bits of weights, bits of activations, 2 to 8 each. Case
 // does not matter.
 func ParsePrecision(s string) (weights, activations int, err error) {
-	m := precisionForm.FindStringSubmatch(strings.ToLower(s))
-	if m == nil {
+	p, err := quant.ParsePrecision(s)
+	if err != nil {
 		return 0, 0, &HintError{
-			Err:    &OptionError{"precision", s, "not of the form w4a4"},
+			Err:    &OptionError{"precision", s, "weights and activations have 2 to 8 bits each"},
 			Advice: "w4a8 means 4-bit weights and 8-bit activations",
 		}
 	}
-	weights, _ = strconv.Atoi(m[1])
-	activations, _ = strconv.Atoi(m[2])
-	for _, p := range []struct {
-		what string
-		bits int
-	}{{"weights", weights}, {"activations", activations}} {
-		if p.bits < 2 || p.bits > 8 {
-			return 0, 0, &OptionError{"precision", s, fmt.Sprintf("%d-bit %s: 2 to 8 bits are possible", p.bits, p.what)}
-		}
-	}
-	return weights, activations, nil
+	return p.W, p.A, nil
 }

@@ -72,7 +72,7 @@ type Model struct {
 	sum  [sha256.Size]byte
 	pre  Preprocessing
 
-	loaded // what the packages below made of the file
+	loaded
 }
 
 // Path is where the model was read from.

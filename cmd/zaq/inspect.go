@@ -51,10 +51,7 @@ func (a *app) inspect(model string, o *inspectOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := zaq.Inspect(m)
-	if err != nil {
-		return err
-	}
+	s := zaq.Inspect(m)
 	if o.json {
 		return report.JSON(a.stdout, s)
 	}

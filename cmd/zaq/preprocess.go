@@ -45,9 +45,17 @@ func (p *preprocessFlags) check() error {
 	return usageErrorf("--color %q: rgb, bgr or gray", p.color)
 }
 
-// apply changes what the flags name. One value for all channels is repeated for as many as there are.
+// apply changes what the flags name. One value for all channels is repeated for as many as there are. Where all
+// was assumed, nothing of the assumption is left beside a flag.
 func (p *preprocessFlags) apply(to *zaq.Preprocessing) {
-	channels := max(len(to.Mean), len(to.Std), len(p.mean), len(p.std))
+	if p.mean == nil && p.std == nil && p.scale == 0 && p.color == "" {
+		return
+	}
+	channels := max(len(to.Mean), len(to.Std))
+	if to.Assumed {
+		to.Assumed, to.Scale = false, 1
+		to.Mean, to.Std = repeat([]float64{0}, channels), repeat([]float64{1}, channels)
+	}
 	if p.mean != nil {
 		to.Mean = repeat(p.mean, channels)
 	}

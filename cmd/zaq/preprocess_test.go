@@ -39,6 +39,19 @@ func TestPreprocessFlags(t *testing.T) {
 	}
 }
 
+func TestPreprocessAssumed(t *testing.T) {
+	assumed := zaq.Preprocessing{Scale: 1, Mean: []float64{120, 120}, Std: []float64{64, 64}, Color: "rgb", Assumed: true}
+	got := assumed
+	(&preprocessFlags{}).apply(&got)
+	if !got.Assumed || got.Mean[0] != 120 {
+		t.Errorf("no flag made %+v", got)
+	}
+	(&preprocessFlags{scale: 0.5}).apply(&got)
+	if got.Assumed || got.Scale != 0.5 || !slices.Equal(got.Mean, []float64{0, 0}) || !slices.Equal(got.Std, []float64{1, 1}) {
+		t.Errorf("--scale 0.5 made %+v", got)
+	}
+}
+
 func TestFraction(t *testing.T) {
 	for _, bad := range []string{"", "0", "-1", "1/0", "0/1", "a", "1/", "/2", "nan", "inf", "1/2/3"} {
 		var f fraction

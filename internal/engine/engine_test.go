@@ -159,3 +159,64 @@ func TestThreads(t *testing.T) {
 		}
 	}
 }
+
+// An upsampling fused with its convolution equals the two apart, forward and backward.
+func TestUpsampleConv(t *testing.T) {
+	for _, size := range [][4]int{{1, 1, 3, 5}, {2, 3, 16, 16}, {4, 4, 5, 17}, {5, 7, 33, 8}} {
+		h, w, cin, cout := size[0], size[1], size[2], size[3]
+		const batch = 5
+		r := rand.New(rand.NewSource(1))
+		first, weights, in := randoms(r, 4*h*w*cin, 1), randoms(r, 9*cin*cout, 0.3), randoms(r, batch*4, 1)
+		target := randoms(r, batch*4, 1)
+		var grads [2][][]float32
+		var outs [2][]float32
+		for fused := range 2 {
+			g := NewGraph()
+			z, o := g.Input("z", 1, 1, 4), g.Input("target", 1, 1, 4)
+			v := NewWeight("v", append([]float32(nil), first...), h*w*cin, nil)
+			k := NewWeight("w", append([]float32(nil), weights...), cout, nil)
+			k2 := NewWeight("w2", randoms(rand.New(rand.NewSource(2)), 4*h*w*cout*4, 1), 4, nil)
+			x, err := g.Linear("x", z, v, nil, h, w, cin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var y *Tensor
+			if fused == 1 {
+				y, err = g.UpsampleConv("y", x, k)
+			} else {
+				y, err = g.Conv("y", g.Upsample2x("up", x), k, kernel.ConvShape{Cout: cout, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			head, err := g.Linear("head", y, k2, nil, 1, 1, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			loss := g.L1("loss", head, o)
+			p, err := g.Compile(Spec{Batch: batch, Objective: []Term{{loss, 1}}, WRT: []*Param{v.Param, k.Param}, Outputs: []*Tensor{y}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			copy(p.Data(z), in)
+			copy(p.Data(o), target)
+			p.Run()
+			outs[fused] = append([]float32(nil), p.Data(y)...)
+			grads[fused] = [][]float32{v.Grad, k.Grad}
+		}
+		near(t, "output", outs[1], outs[0])
+		near(t, "gradient of x", grads[1][0], grads[0][0])
+		near(t, "gradient of w", grads[1][1], grads[0][1])
+	}
+}
+
+func near(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	var off, top float64
+	for i := range want {
+		off, top = max(off, math.Abs(float64(got[i]-want[i]))), max(top, math.Abs(float64(want[i])))
+	}
+	if !(off <= 1e-5*top) {
+		t.Errorf("%s: off by %g of %g", what, off, top)
+	}
+}

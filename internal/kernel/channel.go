@@ -2,116 +2,161 @@ package kernel
 
 import "sync"
 
-// Loops with a parameter or a sum per channel. Two tricks make them fast for every channel count.
+// Two kinds of loops know channels, and both work for every channel count.
 //
-// Contiguous loops (forward, affine2, fakeQuant, maskRange) want whole vectors, so parameters are repeated up to a period that is a multiple
-// of both C and the loop's block. Sums want registers, so those loops walk down columns of neighbouring channels:
-// a column's sums, scales and shifts stay in registers for up to 256 rows, one period apart.
+// Contiguous loops (forward, affine2, fakeQuant, maskRange) take an array as it lies, in whole vectors. Their
+// parameters are repeated up to a period that is a multiple of both C and the loop's block.
+//
+// Row loops (backward, minMax) have sums, or minima, to keep per channel. They take the array as rows of a period,
+// a few rows at a time, and have parameters and sums in one block: for every vector of channels, the vectors of
+// each of the parts.
 
-// maxPeriod bounds the repeated parameters: they should stay in cache beside the data.
+// maxPeriod bounds the period of contiguous loops: parameters should stay in cache beside the data.
 const maxPeriod = 8192
 
 // maxRows is the longest run of float32 additions before a sum goes on in float64.
 const maxRows = 256
 
-// columnBytes is how much data one group of rows may have: columns share it, so it should stay in the L2 cache.
-const columnBytes = 256 << 10
+// minRow is the least number of elements in a row of a row loop.
+const minRow = 64
 
-// period is the length up to which parameters of c channels are repeated: the least common multiple of c and the block
-// of the contiguous loops or, where that is too long, c itself.
-func period(c int) int {
-	a, b := c, impl.block
-	for b != 0 {
-		a, b = b, a%b
+func leastCommonMultiple(a, b int) int {
+	g, h := a, b
+	for h != 0 {
+		g, h = h, g%h
 	}
-	if n := c / a * impl.block; n <= maxPeriod {
+	return a / g * b
+}
+
+// contiguousPeriod is the length of the repeated parameters of c channels. Where it is not a multiple of block,
+// contiguous loops must be called for at most that many elements.
+func contiguousPeriod(c int) int {
+	if n := leastCommonMultiple(c, impl.block); n <= maxPeriod {
 		return n
 	}
 	return c
 }
 
-// repeat fills dst, used again where it is large enough, with copies of src up to n elements.
-func repeat[T any](dst, src []T, n int) []T {
-	if cap(dst) < n {
-		dst = make([]T, n)
+// runs calls do on [i, end), parts of n elements that a contiguous loop with that period may take.
+func runs(n, period int, do func(i, end int)) {
+	step := n
+	if period%impl.block != 0 {
+		step = period
 	}
-	dst = dst[:n]
+	for i := 0; i < n; i += step {
+		do(i, min(i+step, n))
+	}
+}
+
+// rowPeriod is the length of a row of c channels.
+func rowPeriod(c int) int {
+	if c >= minRow || impl.lanes == 0 {
+		return c
+	}
+	n := leastCommonMultiple(c, impl.lanes)
+	return (minRow + n - 1) / n * n
+}
+
+// eachRows cuts n elements into groups of at most maxRows rows of period elements. The last row may be shorter.
+func eachRows(n, period int, do func(start, rows, width int)) {
+	full := n / period
+	for r := 0; r < full; r += maxRows {
+		do(r*period, min(maxRows, full-r), period)
+	}
+	if rest := n % period; rest > 0 {
+		do(full*period, 1, rest)
+	}
+}
+
+// repeat fills dst, used again where it is large enough, with copies of src up to n elements.
+func repeat(dst, src []float32, n int) []float32 {
+	dst = resize(dst, n)
 	for i := 0; i < n; i += copy(dst[i:], src) {
 	}
 	return dst
 }
 
-// column is a run of neighbouring channels over some rows.
-type column struct {
-	start   int // index of the first element
-	channel int // its place in the period
-	width   int
-	rows    int
+func resize[T any](a []T, n int) []T {
+	if cap(a) < n {
+		return make([]T, n)
+	}
+	return a[:n]
 }
 
-// eachColumn cuts n elements in rows of period elements into columns, the last row perhaps shorter.
-func eachColumn(n, period int, do func(column)) {
-	group := min(max(columnBytes/4/period, 1), maxRows)
-	for start := 0; start < n; start += group * period {
-		rows, width := min(group, (n-start)/period), period
-		if rows > 0 {
-			eachOf(start, rows, width, do)
-		}
-		if rows < group {
-			if rest := (n - start) % period; rest > 0 {
-				eachOf(start+rows*period, 1, rest, do)
+// blockLen is the length of the block of a row loop: parts vectors for every vector of a row.
+func blockLen(period, parts int) int {
+	lanes := blockLanes(period)
+	return (period + lanes - 1) / lanes * lanes * parts
+}
+
+func blockLanes(period int) int {
+	if impl.lanes == 0 {
+		return period
+	}
+	return impl.lanes
+}
+
+// fillBlock sets one of the parts of a block to values per channel.
+func fillBlock(block []float32, period, part, parts int, values []float32) {
+	lanes, ch := blockLanes(period), 0
+	for i := part * lanes; i < len(block); i += parts * lanes {
+		vector := block[i:][:lanes]
+		for j := range vector {
+			vector[j] = values[ch]
+			if ch++; ch == len(values) {
+				ch = 0
 			}
 		}
 	}
 }
 
-func eachOf(start, rows, width int, do func(column)) {
-	for c := 0; c < width; c += impl.column {
-		do(column{start: start + c, channel: c, width: min(impl.column, width-c), rows: rows})
+// drainBlock adds one of the parts of a block to the sums per channel and makes it 0.
+func drainBlock(block []float32, period, part, parts int, sums []float64) {
+	lanes, ch := blockLanes(period), 0
+	for i := part * lanes; i < len(block); i += parts * lanes {
+		vector := block[i:][:lanes]
+		for _, v := range vector { // 0 beyond the period
+			sums[ch] += float64(v)
+			if ch++; ch == len(sums) {
+				ch = 0
+			}
+		}
+		clear(vector)
 	}
 }
 
-// channelScratch holds the float64 sums of a call, one per element of the period, with room for whole columns.
-type channelScratch struct{ a, b []float64 }
+// rowScratch is what a call of a row loop needs for itself: a block and sums per channel.
+type rowScratch struct {
+	block       []float32
+	sumE, sumEX []float64
+}
 
-var channelScratches = sync.Pool{New: func() any { return new(channelScratch) }}
+var rowScratches = sync.Pool{New: func() any { return new(rowScratch) }}
 
-func newChannelScratch(period int) *channelScratch {
-	s := channelScratches.Get().(*channelScratch)
-	n := period + columnPad
-	if cap(s.a) < n {
-		s.a, s.b = make([]float64, n), make([]float64, n)
-	}
-	s.a, s.b = s.a[:n], s.b[:n]
-	clear(s.a)
-	clear(s.b)
+func newRowScratch(c, blockLen int) *rowScratch {
+	s := rowScratches.Get().(*rowScratch)
+	s.block = resize(s.block, blockLen)
+	s.sumE, s.sumEX = resize(s.sumE, c), resize(s.sumEX, c)
+	clear(s.sumE)
+	clear(s.sumEX)
 	return s
 }
 
-// columnPad is the widest column of any family: their loops add whole columns of sums, zeros beyond width.
-const columnPad = 64
+func (s *rowScratch) release() { rowScratches.Put(s) }
 
-func (s *channelScratch) release() { channelScratches.Put(s) }
+// The parts of the block of backward.
+const (
+	partScale = iota
+	partShift
+	partE
+	partEX
+	backwardParts
+)
 
-func (s *channelScratch) addTo32(dst []float32, sums []float64, c int) {
-	if dst == nil {
-		return
-	}
-	for i := range c {
-		var t float64
-		for j := i; j < len(sums)-columnPad; j += c {
-			t += sums[j]
-		}
-		dst[i] += float32(t)
-	}
-}
-
-func (s *channelScratch) addTo64(dst, sums []float64, c int) {
-	for i := range c {
-		for j := i; j < len(sums)-columnPad; j += c {
-			dst[i] += sums[j]
-		}
-	}
+// drain moves the sums from the block to float64.
+func (s *rowScratch) drain(period int) {
+	drainBlock(s.block, period, partE, backwardParts, s.sumE)
+	drainBlock(s.block, period, partEX, backwardParts, s.sumEX)
 }
 
 // ChannelSums adds, for every channel, the sum of x and of its squares. They run in float32 over at most
@@ -122,54 +167,67 @@ func ChannelSums(sum, sumSq []float64, x []float32, c int) { ChannelDots(sum, su
 // before it can be written down. Precision as in ChannelSums.
 func ChannelDots(sumE, sumEX []float64, e, x []float32, c int) {
 	checkLen("channel dots", c, len(e), x)
-	p := period(c)
-	s := newChannelScratch(p)
+	s := dots(e, x, c)
 	defer s.release()
-	eachColumn(len(e), p, func(col column) {
-		impl.backward(nil, nil, e[col.start:], x[col.start:], nil, nil, nil, s.a[col.channel:], s.b[col.channel:],
-			col.rows, p, col.width, nil, doX|doSums)
+	for ch := range c {
+		sumE[ch] += s.sumE[ch]
+		sumEX[ch] += s.sumEX[ch]
+	}
+}
+
+func dots(e, x []float32, c int) *rowScratch {
+	period := rowPeriod(c)
+	s := newRowScratch(c, blockLen(period, backwardParts))
+	clear(s.block)
+	eachRows(len(e), period, func(start, rows, width int) {
+		impl.backward(nil, nil, e[start:], x[start:], nil, s.block, rows, period, width, nil, doX|doSums)
+		s.drain(period)
 	})
-	s.addTo64(sumE[:c], s.a, c)
-	s.addTo64(sumEX[:c], s.b, c)
+	return s
 }
 
 // ChannelAffine2 computes y[i] (+)= ka[ch]*a[i] + kb[ch]*b[i] + k0[ch], the gradient of batch normalization in
 // training. b may be nil, with kb nil. y may be a or b.
 func ChannelAffine2(y, a, b []float32, ka, kb, k0 []float32, c int, accumulate bool) {
 	checkLen("channel affine", c, len(y), a, b)
-	p := period(c)
-	r := affineParams.Get().(*[3][]float32)
-	defer affineParams.Put(r)
-	r[0], r[1], r[2] = repeat(r[0], ka[:c], p), r[1][:0], repeat(r[2], k0[:c], p)
+	period := contiguousPeriod(c)
+	p := newParams()
+	defer p.release()
+	p[0], p[1] = repeat(p[0], ka[:c], period), repeat(p[1], k0[:c], period)
 	var rkb []float32
 	if b != nil {
-		r[1] = repeat(r[1], kb[:c], p)
-		rkb = r[1]
+		p[2] = repeat(p[2], kb[:c], period)
+		rkb = p[2]
 	}
-	step := len(y)
-	if p%impl.block != 0 {
-		step = p
-	}
-	for i := 0; i < len(y); i += step {
-		end := min(i+step, len(y))
-		impl.affine2(y[i:end], a[i:end], part(b, i, end), r[0], rkb, r[2], accumulate)
-	}
+	runs(len(y), period, func(i, end int) {
+		impl.affine2(y[i:end], a[i:end], part(b, i, end), p[0], rkb, p[1], accumulate)
+	})
 }
 
-var affineParams = sync.Pool{New: func() any { return new([3][]float32) }}
+// params holds the repeated parameters of a call.
+type params [3][]float32
+
+var paramsPool = sync.Pool{New: func() any { return new(params) }}
+
+func newParams() *params   { return paramsPool.Get().(*params) }
+func (p *params) release() { paramsPool.Put(p) }
 
 // ChannelMinMax lowers lo[ch] and raises hi[ch] to include every x of the channel. NaNs are left out.
 func ChannelMinMax(lo, hi []float32, x []float32, c int) {
 	checkLen("channel min max", c, len(x), x)
-	p := period(c)
-	r := affineParams.Get().(*[3][]float32)
-	defer affineParams.Put(r)
-	r[0], r[1] = repeat(r[0], lo[:c], p), repeat(r[1], hi[:c], p)
-	eachColumn(len(x), p, func(col column) {
-		impl.minMax(r[0][col.channel:], r[1][col.channel:], x[col.start:], col.rows, p, col.width)
+	const parts = 2
+	period := rowPeriod(c)
+	s := newRowScratch(0, blockLen(period, parts))
+	defer s.release()
+	fillBlock(s.block, period, 0, parts, lo[:c])
+	fillBlock(s.block, period, 1, parts, hi[:c])
+	eachRows(len(x), period, func(start, rows, width int) {
+		impl.minMax(x[start:], s.block, rows, period, width)
 	})
-	for j := range p {
-		lo[j%c], hi[j%c] = min(lo[j%c], r[0][j]), max(hi[j%c], r[1][j])
+	lanes := blockLanes(period)
+	for i := range period {
+		at, ch := i/lanes*lanes*parts+i%lanes, i%c
+		lo[ch], hi[ch] = min(lo[ch], s.block[at]), max(hi[ch], s.block[at+lanes])
 	}
 }
 
@@ -192,9 +250,9 @@ func affine2Go(y, a, b, ka, kb, k0 []float32, accumulate bool) {
 	}
 }
 
-// minMaxGo takes rows of width neighbouring channels, stride elements apart.
-func minMaxGo(lo, hi, x []float32, rows, stride, width int) {
-	lo, hi = lo[:width], hi[:width]
+// minMaxGo takes rows of width neighbouring channels, stride elements apart. block holds the minima, then the maxima.
+func minMaxGo(x, block []float32, rows, stride, width int) {
+	lo, hi := block[:len(block)/2], block[len(block)/2:]
 	for r := range rows {
 		for c, v := range x[r*stride:][:width] {
 			if v < lo[c] {

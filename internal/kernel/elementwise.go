@@ -19,17 +19,9 @@ func ScaleBy(y []float32, a float32) { impl.scaleBy(y, a) }
 // Dot is the sum of a[i]*b[i]: float32 in runs of 256 additions, float64 beyond.
 func Dot(a, b []float32) float64 {
 	b = b[:len(a)]
-	s := newChannelScratch(columnPad)
+	s := dots(a, b, 1)
 	defer s.release()
-	eachColumn(len(a), columnPad, func(c column) {
-		impl.backward(nil, nil, a[c.start:], b[c.start:], nil, nil, nil, s.a[c.channel:], s.b[c.channel:],
-			c.rows, columnPad, c.width, nil, doX|doSums)
-	})
-	var t float64
-	for _, v := range s.b {
-		t += v
-	}
-	return t
+	return s.sumEX[0]
 }
 
 // SumSquares is the sum of x[i]*x[i], summed as in Dot.

@@ -27,9 +27,9 @@ func gridRange(scale float32, zero, qmin, qmax int32) (lo, hi float32) {
 	return float32(float32(qmin-zero) * scale), float32(float32(qmax-zero) * scale)
 }
 
-// passRange is the range of real values whose integer is not clamped: qmin <= round(v/scale) + zero <= qmax.
-// It is exact: rounding and division are monotonic, so it takes only a few steps from where the ends should be. It spares the
-// backward loops the division.
+// passRange is the range of real values whose integer is not clamped: qmin <= round(v/scale) + zero <= qmax. It is
+// exact: rounding and division are monotonic, so it takes only a few steps from where the ends should be. It
+// spares the backward loops the division.
 func passRange(scale float32, zero, qmin, qmax int32) (lo, hi float32) {
 	inf := float32(math.Inf(1))
 	in := func(v float32) bool {
@@ -77,8 +77,8 @@ func FakeQuantChannelsBackward(dx, dy, x []float32, scale []float32, zero []int3
 	})
 }
 
-// quantizeColumns repeats the scales, and the ranges that bounds gives, up to the period of c channels and calls do on
-// runs of the n elements.
+// quantizeColumns repeats the scales, and the ranges that bounds gives, up to the period of c channels and calls
+// do on runs of the n elements.
 func quantizeColumns(c int, scale []float32, zero []int32, qmin, qmax int32,
 	bounds func(scale float32, zero, qmin, qmax int32) (lo, hi float32), n int, do func(i, end int, s, lo, hi []float32)) {
 
@@ -88,29 +88,20 @@ func quantizeColumns(c int, scale []float32, zero []int32, qmin, qmax int32,
 	if len(scale) != c || len(zero) != c {
 		panic(fmt.Sprintf("kernel: %d scales and %d zero points for %d channels", len(scale), len(zero), c))
 	}
-	p := period(c)
-	r := affineParams.Get().(*[3][]float32)
-	defer affineParams.Put(r)
-	for i := range r {
-		if cap(r[i]) < p {
-			r[i] = make([]float32, p)
-		}
-		r[i] = r[i][:p]
+	period := contiguousPeriod(c)
+	p := newParams()
+	defer p.release()
+	for i := range p {
+		p[i] = resize(p[i], period)
 	}
 	for i := range c {
-		r[0][i] = scale[i]
-		r[1][i], r[2][i] = bounds(scale[i], zero[i], qmin, qmax)
+		p[0][i] = scale[i]
+		p[1][i], p[2][i] = bounds(scale[i], zero[i], qmin, qmax)
 	}
-	for i := range r {
-		repeat(r[i], r[i][:c], p)
+	for i := range p {
+		repeat(p[i], p[i][:c], period)
 	}
-	step := n
-	if p%impl.block != 0 {
-		step = p
-	}
-	for i := 0; i < n; i += step {
-		do(i, min(i+step, n), r[0], r[1], r[2])
-	}
+	runs(n, period, func(i, end int) { do(i, end, p[0], p[1], p[2]) })
 }
 
 // fakeQuantGo: element i takes the parameters i%len(scale).

@@ -3,13 +3,13 @@ package kernel
 // family is one implementation of the loops that go over whole arrays: portable Go, or assembly for an instruction
 // set. Each field is documented by its portable loop, NAMEGo.
 type family struct {
-	name   string
-	block  int // contiguous loops wrap around parameters whose length is a multiple of it, or is not exceeded
-	column int // the channels of a column loop, at most columnPad
+	name  string
+	block int // contiguous loops wrap around parameters whose length is a multiple of it, or is not exceeded
+	lanes int // the floats of a vector, by which the blocks of row loops are laid out; 0: the whole row is one
 
 	forward   func(y, x, res, scale, shift []float32, k *chain, flags uint64)
-	backward  func(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []float64, rows, stride, width int, k *chain, flags uint64)
-	minMax    func(lo, hi, x []float32, rows, stride, width int)
+	backward  func(dx, dres, dy, x, res, block []float32, rows, stride, width int, k *chain, flags uint64)
+	minMax    func(x, block []float32, rows, stride, width int)
 	affine2   func(y, a, b, ka, kb, k0 []float32, accumulate bool)
 	fakeQuant func(y, x, scale, lo, hi []float32)
 	maskRange func(dx, dy, x, lo, hi []float32)
@@ -27,7 +27,7 @@ type family struct {
 var impl family
 
 var portable = family{
-	name: "go", block: 1, column: columnPad,
+	name: "go", block: 1,
 	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
 	add: addGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
 }

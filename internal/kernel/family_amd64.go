@@ -9,7 +9,7 @@ import (
 //go:generate sh -c "cd _gen/pointwise && go run . ../.."
 
 var familyAVX512 = family{
-	name: "avx512", block: 64, column: 64,
+	name: "avx512", block: 64, lanes: 16,
 	forward:      forwardAVX512,
 	backward:     backwardAVX512,
 	minMax:       minMaxAVX512,
@@ -26,7 +26,7 @@ var familyAVX512 = family{
 }
 
 var familyAVX2 = family{
-	name: "avx2", block: 32, column: 16,
+	name: "avx2", block: 32, lanes: 8,
 	forward:      forwardAVX2,
 	backward:     backwardAVX2,
 	minMax:       minMaxAVX2,
@@ -54,10 +54,11 @@ func families() []family {
 	return all
 }
 
-// The loops in assembly do what the portable ones of the same name do, with fused multiply-adds. Arrays that belong
-// together have the length of the first; flags leave out those that are nil. Parameters of the contiguous loops (scale, shift, ka, lo, ...) have
-// one length: a multiple of block, or at least the length of the arrays. Every element is read before it is written.
-// Column loops want rows >= 1 and 1 <= width <= column; sums have room for column elements whatever width is.
+// The loops in assembly equal the portable ones of the same name, with fused multiply-adds. Preconditions: arrays
+// that go together have the length of the first, unless flags leave them out; every element is read before it is
+// written. Contiguous loops: parameters (scale, shift, ka, lo, ...) have one length, a multiple of block or at
+// least that of the arrays. Row loops: 1 <= width <= stride and, for more than one row, width == stride; the block
+// has parts*lanes elements for every lanes channels of a row.
 
 //go:noescape
 func forwardAVX512(y, x, res, scale, shift []float32, k *chain, flags uint64)
@@ -66,16 +67,16 @@ func forwardAVX512(y, x, res, scale, shift []float32, k *chain, flags uint64)
 func forwardAVX2(y, x, res, scale, shift []float32, k *chain, flags uint64)
 
 //go:noescape
-func backwardAVX512(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []float64, rows, stride, width int, k *chain, flags uint64)
+func backwardAVX512(dx, dres, dy, x, res, block []float32, rows, stride, width int, k *chain, flags uint64)
 
 //go:noescape
-func backwardAVX2(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []float64, rows, stride, width int, k *chain, flags uint64)
+func backwardAVX2(dx, dres, dy, x, res, block []float32, rows, stride, width int, k *chain, flags uint64)
 
 //go:noescape
-func minMaxAVX512(lo, hi, x []float32, rows, stride, width int)
+func minMaxAVX512(x, block []float32, rows, stride, width int)
 
 //go:noescape
-func minMaxAVX2(lo, hi, x []float32, rows, stride, width int)
+func minMaxAVX2(x, block []float32, rows, stride, width int)
 
 //go:noescape
 func affine2AVX512(y, a, b, ka, kb, k0 []float32, accumulate bool)

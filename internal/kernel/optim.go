@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// SGDStep is one step of stochastic gradient descent with momentum, as in PyTorch, on parameters w with gradient dw and
-// velocity v (zero before the first step):
+// SGDStep is one step of stochastic gradient descent with momentum, as in PyTorch, on parameters w with gradient
+// dw and velocity v (zero before the first step):
 //
 //	d = dw + weightDecay*w
 //	v = momentum*v + d

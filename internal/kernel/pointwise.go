@@ -27,9 +27,9 @@ const (
 // ties to even, of the correctly rounded quotient a/QScale, as in ONNX. A NaN becomes the zero point (y = 0)
 // where there is a quantizer and stays NaN elsewhere.
 //
-// Call Prepare after setting or changing any field, also the contents of Scale and Shift. After that Forward and Backward
-// only read, and any number of goroutines may call them on their parts of the batch. Without Prepare every call
-// derives the constants again: correct, but slow for small arrays.
+// Call Prepare after setting or changing any field, also the contents of Scale and Shift. After that Forward and
+// Backward only read, and any number of goroutines may call them on their parts of the batch. Without Prepare
+// every call derives the constants again: correct, but slow for small arrays.
 type Pointwise struct {
 	C int
 
@@ -75,9 +75,13 @@ const (
 
 type preparedChain struct {
 	chain
-	period       int // a multiple of C; Scale and Shift are repeated up to it
+	flags uint64 // doAffine, doLeaky, doQuant, doMask
+
+	period       int // of forward: Scale and Shift are repeated up to it
 	scale, shift []float32
-	flags        uint64 // doAffine, doLeaky, doQuant, doMask
+
+	rowPeriod int // of backward
+	block     []float32
 }
 
 // Prepare derives what Forward and Backward read from the fields. It must not run at the same time as they do.
@@ -102,12 +106,17 @@ func (d *preparedChain) derive(p *Pointwise) {
 		panic(fmt.Sprintf("kernel: pointwise with %d channels, %d scales, %d shifts", p.C, len(p.Scale), len(p.Shift)))
 	}
 	d.flags = 0
-	d.period = period(p.C)
+	d.period, d.rowPeriod = contiguousPeriod(p.C), rowPeriod(p.C)
+	scale, shift := []float32{1}, []float32{0}
 	if p.Scale != nil {
 		d.flags |= doAffine
-		d.scale = repeat(d.scale, p.Scale, d.period)
-		d.shift = repeat(d.shift, p.Shift, d.period)
+		scale, shift = p.Scale, p.Shift
+		d.scale, d.shift = repeat(d.scale, scale, d.period), repeat(d.shift, shift, d.period)
 	}
+	d.block = resize(d.block, blockLen(d.rowPeriod, backwardParts))
+	clear(d.block)
+	fillBlock(d.block, d.rowPeriod, partScale, backwardParts, scale)
+	fillBlock(d.block, d.rowPeriod, partShift, backwardParts, shift)
 
 	inf := float32(math.Inf(1))
 	d.lo, d.hi, d.passLo, d.passHi = -inf, inf, -inf, inf
@@ -151,23 +160,18 @@ func (p *Pointwise) Forward(y, x, res []float32) {
 	if res != nil {
 		flags |= doRes
 	}
-	// A period that the loops cannot wrap around goes row by row.
-	for step, i := d.step(len(y)), 0; i < len(y); i += step {
-		end := min(i+step, len(y))
+	if flags&doAffine == 0 {
+		impl.forward(y, x, res, nil, nil, &d.chain, flags)
+		return
+	}
+	runs(len(y), d.period, func(i, end int) {
 		impl.forward(y[i:end], x[i:end], part(res, i, end), d.scale, d.shift, &d.chain, flags)
-	}
+	})
 }
 
-// step is how many of n elements one call of a contiguous loop may take.
-func (d *preparedChain) step(n int) int {
-	if d.flags&doAffine != 0 && d.period%impl.block != 0 {
-		return d.period
-	}
-	return n
-}
-
-// Backward turns dy, the gradient with respect to y, into those with respect to x, res, Scale and Shift. It computes v
-// and the masks again instead of having them stored. With e = dy * act'(v) where the quantizer passes gradients, else 0:
+// Backward turns dy, the gradient with respect to y, into those with respect to x, res, Scale and Shift. It
+// computes v and the masks again instead of having them stored. With e = dy * act'(v) where the quantizer passes
+// gradients, else 0:
 //
 //	dx[i]     (+)= e*Scale[c]       (e where there is no Scale)
 //	dres[i]   (+)= e
@@ -199,30 +203,27 @@ func (p *Pointwise) Backward(dx, dres, dy, x, res []float32, dscale, dshift []fl
 			flags |= doAddDres
 		}
 	}
-	var s *channelScratch
 	if dscale != nil || dshift != nil {
 		flags |= doSums
 		if dscale != nil {
 			flags |= doX
 		}
-		s = newChannelScratch(d.period)
-		defer s.release()
 	}
-	eachColumn(len(dy), d.period, func(c column) {
-		scale, shift := d.scale, d.shift
-		if scale != nil {
-			scale, shift = scale[c.channel:], shift[c.channel:]
+	s := newRowScratch(p.C, len(d.block))
+	defer s.release()
+	copy(s.block, d.block)
+	eachRows(len(dy), d.rowPeriod, func(start, rows, width int) {
+		impl.backward(from(dx, start), from(dres, start), dy[start:], x[start:], from(res, start), s.block,
+			rows, d.rowPeriod, width, &d.chain, flags)
+		if flags&doSums != 0 {
+			s.drain(d.rowPeriod)
 		}
-		var sumE, sumEX []float64
-		if s != nil {
-			sumE, sumEX = s.a[c.channel:], s.b[c.channel:]
-		}
-		impl.backward(from(dx, c.start), from(dres, c.start), dy[c.start:], x[c.start:], from(res, c.start),
-			scale, shift, sumE, sumEX, c.rows, d.period, c.width, &d.chain, flags)
 	})
-	if s != nil {
-		s.addTo32(dshift, s.a, p.C)
-		s.addTo32(dscale, s.b, p.C)
+	for ch := range dscale {
+		dscale[ch] += float32(s.sumEX[ch])
+	}
+	for ch := range dshift {
+		dshift[ch] += float32(s.sumE[ch])
 	}
 }
 

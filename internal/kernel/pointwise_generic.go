@@ -30,25 +30,21 @@ func forwardGo(y, x, res, scale, shift []float32, k *chain, flags uint64) {
 	}
 }
 
-// backwardGo is the backward chain on rows of width neighbouring channels, stride elements apart. Slices start at the
-// first element; scale, shift and the sums at its channel. The caller keeps rows within 256.
-func backwardGo(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []float64, rows, stride, width int,
-	k *chain, flags uint64) {
-
-	var sum, sumX [columnPad]float32
+// backwardGo is the backward chain on rows of width neighbouring channels, stride elements apart. block holds, for
+// each channel of the row, scale and shift, then the sums of e and of e*x, which it adds to. The caller keeps rows
+// within maxRows.
+func backwardGo(dx, dres, dy, x, res, block []float32, rows, stride, width int, k *chain, flags uint64) {
+	n := len(block) / 4
+	scale, shift, sumE, sumEX := block[:n], block[n:2*n], block[2*n:3*n], block[3*n:]
 	for r := range rows {
 		for c := range width {
 			i := r*stride + c
-			s, t := float32(1), float32(0)
-			if flags&doAffine != 0 {
-				s, t = scale[c], shift[c]
-			}
 			e, xi := dy[i], float32(0)
 			if flags&doX != 0 {
 				xi = x[i]
 			}
 			if flags&(doMask|doLeaky) != 0 {
-				v := float32(xi*s) + t
+				v := float32(xi*scale[c]) + shift[c]
 				if flags&doRes != 0 {
 					v += res[i]
 				}
@@ -62,10 +58,12 @@ func backwardGo(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []floa
 				}
 				e *= slope
 			}
-			sum[c] += e
-			sumX[c] += float32(e * xi)
+			if flags&doSums != 0 {
+				sumE[c] += e
+				sumEX[c] += float32(e * xi)
+			}
 			if flags&doDx != 0 {
-				d := float32(e * s)
+				d := float32(e * scale[c])
 				if flags&doAddDx != 0 {
 					d += dx[i]
 				}
@@ -77,12 +75,6 @@ func backwardGo(dx, dres, dy, x, res, scale, shift []float32, sumE, sumEX []floa
 				}
 				dres[i] = e
 			}
-		}
-	}
-	if flags&doSums != 0 {
-		for c := range width {
-			sumE[c] += float64(sum[c])
-			sumEX[c] += float64(sumX[c])
 		}
 	}
 }

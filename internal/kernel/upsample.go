@@ -14,7 +14,8 @@ func UpsampleNearest2x(y, x []float32, h, w, c int) {
 	}
 }
 
-// UpsampleNearest2xBackward sums the gradients of the four copies of each pixel: dx[i][j] (+)= the sum of dy[2i+a][2j+b].
+// UpsampleNearest2xBackward sums the gradients of the four copies of each pixel: dx[i][j] (+)= the sum of
+// dy[2i+a][2j+b].
 func UpsampleNearest2xBackward(dx, dy []float32, h, w, c int, accumulate bool) {
 	row := w * c
 	for i := range h {

@@ -25,6 +25,8 @@ type Options struct {
 	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]. Activation ranges are
 	// then taken from them; nil: from generated images.
 	Images []float32
+	// Observer chooses activation ranges: one of Observers, "" for the first.
+	Observer string
 
 	Generator Generator
 	ZAQ       ZAQOptions

@@ -1,7 +1,6 @@
 package method
 
 import (
-	"fmt"
 	"math"
 
 	"zaq/internal/engine"
@@ -110,54 +109,6 @@ func (t *twins) paint(n int, purpose string) (*images, error) {
 	}
 	m.x, m.logits = m.x[:n*t.gen.Image.Len()], m.logits[:n*t.pOut[0].Len()]
 	return m, nil
-}
-
-// calibrate sets activation ranges from images that Q sees without rounding: the user's own, or generated ones.
-func (t *twins) calibrate() error {
-	if len(t.ranges.sites) == 0 {
-		return nil
-	}
-	o := t.o
-	t.ranges.watch(true)
-	t.ranges.round(false)
-	defer t.ranges.watch(false)
-	if o.Images == nil {
-		p, err := t.g.Compile(engine.Spec{Batch: o.Generator.Batch, Outputs: t.qOut, Threads: o.Threads})
-		if err != nil {
-			return err
-		}
-		for i := range o.Generator.Batches {
-			t.noise(p.Data(t.gen.Z), i, "calibrate")
-			p.Run()
-			t.ranges.update()
-			o.report("calibrate", i+1, o.Generator.Batches)
-		}
-	} else if err := t.observeImages(); err != nil {
-		return err
-	}
-	t.ranges.apply()
-	return nil
-}
-
-// observeImages shows Q the user's images, in batches of equal size.
-func (t *twins) observeImages() error {
-	size := t.gen.Image.Len()
-	n := len(t.o.Images) / size
-	if n == 0 {
-		return fmt.Errorf("no calibration images")
-	}
-	batch := min(t.o.Generator.Batch, n)
-	v, err := t.viewer(batch, nil)
-	if err != nil {
-		return err
-	}
-	for i := 0; i+batch <= n; i += batch {
-		copy(v.prog.Data(v.in), t.o.Images[i*size:(i+batch)*size])
-		v.prog.Run()
-		t.ranges.update()
-		t.o.report("calibrate", i+batch, n)
-	}
-	return nil
 }
 
 // viewer shows given images to P and Q.

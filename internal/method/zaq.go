@@ -199,7 +199,7 @@ func (r *zaq) stepG(rate float64) {
 }
 
 func (r *zaq) stepQ(rate float64) {
-	moving := r.step < r.z.RangeSteps && r.o.Images == nil
+	moving := r.step < r.z.RangeSteps && r.o.Images == nil && len(r.ranges.sites) > 0
 	r.ranges.watch(moving)
 	r.noise(r.qProg.Data(r.gen.Z), r.step, "knowledge transfer")
 	r.qProg.Run()

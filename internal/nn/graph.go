@@ -114,7 +114,7 @@ func (n *Network) Clone() *Network {
 			return nil
 		}
 		if quantizers[q] == nil {
-			quantizers[q] = copyQuantizer(q)
+			quantizers[q] = q.Clone()
 		}
 		return quantizers[q]
 	}
@@ -150,13 +150,6 @@ func (v *Value) clone() *Value {
 	return &c
 }
 
-func copyQuantizer(q *quant.Quantizer) *quant.Quantizer {
-	c := *q
-	c.Scale = slices.Clone(q.Scale)
-	c.Zero = slices.Clone(q.Zero)
-	return &c
-}
-
 // uniqueName returns name, or name with a number where the network has a value of that name.
 func (n *Network) uniqueName(name string) string {
 	unique := name
@@ -182,7 +175,7 @@ func (n *Network) own(l *Layer, i int) *Value {
 	}
 	c := v.clone()
 	if v.Quant != nil {
-		c.Quant = copyQuantizer(v.Quant)
+		c.Quant = v.Quant.Clone()
 	}
 	c.Name = n.uniqueName(v.Name)
 	n.Values[c.Name] = c

@@ -85,7 +85,7 @@ type importer struct {
 	axes       map[string]int               // channel axes of per-channel quantized constants, until used
 	integers   map[string]integerTensor     // activations between QuantizeLinear and DequantizeLinear
 	quantizers map[gridKey]*quant.Quantizer // made so far, so that equal grids of a file are one
-	matMuls    map[string]bool              // outputs of layers without bias that an Add can still give one
+	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
 }
 
 func newImporter(m *onnx.Model, opset int64) *importer {
@@ -107,7 +107,7 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		axes:         make(map[string]int),
 		integers:     make(map[string]integerTensor),
 		quantizers:   make(map[gridKey]*quant.Quantizer),
-		matMuls:      make(map[string]bool),
+		unbiased:     make(map[string]bool),
 	}
 	if len(m.Metadata) > 0 {
 		im.net.Metadata = make(map[string]string)

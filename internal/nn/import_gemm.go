@@ -123,7 +123,7 @@ func (n *node) scaled(c *Value, factor float32) (*Value, error) {
 	}
 	v := n.derived(c, c.Shape, data)
 	if c.Quant != nil {
-		v.Quant = copyQuantizer(c.Quant)
+		v.Quant = c.Quant.Clone()
 		for i := range v.Quant.Scale {
 			v.Quant.Scale[i] *= factor
 		}
@@ -157,14 +157,14 @@ func (n *node) channelVector(c *Value, out []int) (*Value, error) {
 // output can be that bias: where nothing else sees the output.
 func (im *importer) biasable(n *node, in []string) {
 	if len(in) == 2 && im.uses[n.Outputs[0]] == 1 {
-		im.matMuls[n.Outputs[0]] = true
+		im.unbiased[n.Outputs[0]] = true
 	}
 }
 
 // addBias makes the constant c, which the Add n adds to the tensor named x, the bias of the layer that
 // makes x.
 func (im *importer) addBias(n *node, x string, c *Value) error {
-	if !im.matMuls[x] {
+	if !im.unbiased[x] {
 		return n.unsupported("adds the constant %q to something else than the output of a Conv or MatMul", c.Name)
 	}
 	if c.Data == nil {

@@ -2,7 +2,6 @@ package nn
 
 import (
 	"fmt"
-	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -83,11 +82,13 @@ func (n *node) quantizeConstant(c *Value, t integerTensor) error {
 	if err != nil {
 		return err
 	}
+	q, err := g.quantizer(t.typ, t.lo, t.hi)
+	if err != nil {
+		return err
+	}
 	ints := make([]int64, len(c.Data))
 	for i, x := range c.Data {
-		k := g.channel(i)
-		q := math.RoundToEven(float64(x/g.scale[k])) + float64(g.zero[k])
-		ints[i] = int64(min(max(q, float64(t.lo)), float64(t.hi)))
+		ints[i] = int64(q.Quantize(x, g.channel(i)))
 	}
 	return n.fold(&Value{Shape: c.Shape, Ints: ints}, t.typ)
 }
@@ -155,7 +156,9 @@ func (n *node) fakeQuant(t integerTensor) error {
 	key := gridKey{t.scale, t.zero, t.typ, t.lo, t.hi}
 	q := n.im.quantizers[key]
 	if q == nil {
-		q = g.quantizer(t.typ, t.lo, t.hi)
+		if q, err = g.quantizer(t.typ, t.lo, t.hi); err != nil {
+			return err
+		}
 		n.im.quantizers[key] = q
 	}
 	return n.add(&Layer{Name: t.node, Op: FakeQuant{q}, In: []string{t.source}, Out: []string{n.Outputs[0]}})
@@ -209,7 +212,7 @@ func (n *node) dequantizeConstant(c *Value) error {
 		v.Data[i] = float32(q-int64(g.zero[k])) * g.scale[k]
 	}
 	name := n.Outputs[0]
-	if w, ok := strings.CutSuffix(c.Name, "_quantized"); ok && w != "" && !n.im.defined[w] && n.im.net.Values[w] == nil {
+	if w, ok := strings.CutSuffix(n.in(1), "_scale"); ok && w != "" && !n.im.defined[w] && n.im.net.Values[w] == nil {
 		// The name that the float constant had before it was quantized.
 		n.im.alias[name] = w
 		n.im.uses[w] = n.im.uses[name]
@@ -221,34 +224,42 @@ func (n *node) dequantizeConstant(c *Value) error {
 	if typ == onnx.Int32 || len(c.Ints) == 0 {
 		return nil
 	}
-	lo, hi := slices.Min(c.Ints), slices.Max(c.Ints)
-	lo, hi = integersInUse(typ, min(lo, int64(slices.Min(g.zero))), max(hi, int64(slices.Max(g.zero))))
-	v.Quant = g.quantizer(typ, lo, hi)
+	// Weights of few bits may be stored in a wider type; and where none is the most negative integer, none
+	// will be.
+	lo, hi := narrowest(typ, append(widened(g.zero), slices.Min(c.Ints), slices.Max(c.Ints)))
+	if signed(typ) && slices.Min(c.Ints) > lo {
+		lo++
+	}
+	if v.Quant, err = g.quantizer(typ, lo, hi); err != nil {
+		return err
+	}
 	if v.Quant.PerChannel {
 		n.im.axes[name] = g.axis
 	}
 	return nil
 }
 
-// integersInUse returns the bounds of the narrowest type of at least 2 bits, signed as typ, that holds lo to
-// hi: weights of few bits may be stored in bytes. A type below a byte is taken at its word. Where the most
-// negative value is not used the bounds leave it out.
-func integersInUse(typ onnx.DataType, lo, hi int64) (qmin, qmax int64) {
-	qmin, qmax, _ = integerRange(typ)
-	if typ.Bits() == 8 {
-		for b := 2; b <= 8; b++ {
-			if qmin, qmax = 0, 1<<b-1; typ == onnx.Int8 {
-				qmin, qmax = -1<<(b-1), 1<<(b-1)-1
-			}
-			if qmin <= lo && hi <= qmax {
-				break
-			}
+func widened(v []int32) []int64 {
+	w := make([]int64, len(v))
+	for i, x := range v {
+		w[i] = int64(x)
+	}
+	return w
+}
+
+func signed(t onnx.DataType) bool { lo, _, _ := integerRange(t); return lo < 0 }
+
+// narrowest returns the range of the integers of fewest bits, two or more and signed as typ is, that has
+// all of levels in it.
+func narrowest(typ onnx.DataType, levels []int64) (lo, hi int64) {
+	for b := quant.MinBits; b <= quant.MaxBits; b++ {
+		bmin, bmax := quant.Scheme{Bits: b, Signed: signed(typ)}.Bounds()
+		lo, hi = int64(bmin), int64(bmax)
+		if lo <= slices.Min(levels) && slices.Max(levels) <= hi {
+			break
 		}
 	}
-	if qmin < 0 && lo > qmin {
-		qmin++
-	}
-	return qmin, qmax
+	return lo, hi
 }
 
 // useChannels says that n takes the output channels of the constant w from an axis. A per-channel quantizer
@@ -334,23 +345,17 @@ func (n *node) grid(typ onnx.DataType, axis int, shape []int) (*grid, error) {
 	return g, nil
 }
 
-// quantizer returns the quantizer of the integers lo to hi of a type. Its bits are those that many levels
-// take.
-func (g *grid) quantizer(typ onnx.DataType, lo, hi int64) *quant.Quantizer {
-	smallest, _, _ := integerRange(typ)
-	signed := smallest < 0
-	b := max(2, bits.Len64(uint64(hi-lo)))
-	return &quant.Quantizer{
-		Scheme: quant.Scheme{
-			Bits:       b,
-			Signed:     signed,
-			Symmetric:  signed && !slices.ContainsFunc(g.zero, func(z int32) bool { return z != 0 }),
-			Narrow:     signed && lo == -(1<<(b-1))+1 && hi == 1<<(b-1)-1,
-			PerChannel: len(g.scale) > 1,
-		},
-		Scale: slices.Clone(g.scale),
-		Zero:  g.zero,
-		QMin:  int32(lo),
-		QMax:  int32(hi),
+// quantizer returns the quantizer of the integers lo to hi of a type, with as many bits as they and the
+// zero points need.
+func (g *grid) quantizer(typ onnx.DataType, lo, hi int64) (*quant.Quantizer, error) {
+	least, most := narrowest(typ, append(widened(g.zero), lo, hi))
+	s := quant.Scheme{
+		Bits:       bits.Len64(uint64(most - least)),
+		Signed:     signed(typ),
+		Symmetric:  signed(typ) && !slices.ContainsFunc(g.zero, func(z int32) bool { return z != 0 }),
+		PerChannel: len(g.scale) > 1,
 	}
+	s.Narrow = s.Signed && lo == least+1 && !slices.Contains(g.zero, int32(least))
+	q := &quant.Quantizer{Scheme: s, Scale: slices.Clone(g.scale), Zero: g.zero, QMin: int32(lo), QMax: int32(hi)}
+	return q, q.Validate()
 }

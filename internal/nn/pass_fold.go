@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"zaq/internal/quant"
 )
 
 // FoldBatchNorm folds every BatchNorm into the Conv or Gemm whose output only it reads:
@@ -17,7 +19,8 @@ import (
 // f < 0 they change sign, as in PositiveGamma; for f = 0 they become the zero point). Weights with one scale for
 // all channels have no such grid, so they are to be folded before they are quantized; else it fails.
 //
-// A BatchNorm elsewhere, or after weights that another layer shares, becomes a depthwise 1x1 Conv.
+// A BatchNorm elsewhere, or after weights that another layer shares, becomes a depthwise 1x1 Conv. A network
+// on which it failed is of no more use.
 func FoldBatchNorm(n *Network) error {
 	var kept []*Layer
 	for _, l := range n.Layers {
@@ -105,7 +108,7 @@ func scaleChannels(w *Value, factor []float64) error {
 	if len(w.Quant.Scale) != len(factor) {
 		return fmt.Errorf("quantized with one scale for all channels: fold BatchNormalization before quantizing")
 	}
-	w.Quant = copyQuantizer(w.Quant)
+	w.Quant = w.Quant.Clone()
 	for c, f := range factor {
 		channel := w.channel(c)
 		if f < 0 {
@@ -115,17 +118,14 @@ func scaleChannels(w *Value, factor []float64) error {
 		}
 		scale, zero := w.Quant.Scale[c], w.Quant.Zero[c]
 		scaled := float32(float64(scale) * math.Abs(f))
-		if scaled < smallestNormal { // a dead channel
+		if scaled < quant.MinScale { // a dead channel
 			clear(channel)
 			continue
 		}
 		for i, v := range channel {
-			channel[i] = float32(quantized(v, w.Quant, c)-zero) * scaled
+			channel[i] = float32(w.Quant.Quantize(v, c)-zero) * scaled
 		}
 		w.Quant.Scale[c] = scaled
 	}
 	return nil
 }
-
-// smallestNormal is the smallest float32 that has full precision. A scale below it is no scale.
-const smallestNormal = 0x1p-126

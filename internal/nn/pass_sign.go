@@ -2,9 +2,6 @@ package nn
 
 import (
 	"fmt"
-	"math"
-
-	"zaq/internal/quant"
 )
 
 // AbsorbConvBias moves the bias of each Conv or Gemm that only a BatchNorm reads into that BatchNorm's mean:
@@ -106,14 +103,14 @@ func negateChannel(w *Value, c int) error {
 		}
 		fits := q.Zero[k] == 0
 		for _, v := range channel {
-			level := -quantized(v, q, k)
+			level := -q.Quantize(v, c)
 			fits = fits && q.QMin <= level && level <= q.QMax
 		}
 		if !fits && !q.PerChannel {
 			return fmt.Errorf("channel %d cannot change sign on the grid that all channels share", c)
 		}
 		if !fits {
-			q = copyQuantizer(q)
+			q = q.Clone()
 			q.Zero[k] = q.QMax + q.QMin - q.Zero[k]
 			q.Symmetric = false
 			w.Quant = q
@@ -127,9 +124,4 @@ func negateChannel(w *Value, c int) error {
 func (v *Value) channel(c int) []float32 {
 	each := len(v.Data) / v.Shape[0]
 	return v.Data[c*each:][:each]
-}
-
-// quantized returns the integer of a value that lies on the k-th grid of q.
-func quantized(v float32, q *quant.Quantizer, k int) int32 {
-	return int32(math.RoundToEven(float64(v/q.Scale[k]))) + q.Zero[k]
 }

@@ -10,7 +10,7 @@ import (
 const (
 	// Paper is the protocol of the literature: the weights of every Conv and Gemm, first and last
 	// included, and the activations after every ReLU, ReLU6 and LeakyReLU are quantized, all asymmetric;
-	// image, pooled features, the inputs of residual sums and biases stay float.
+	// image, pooled features and the inputs of residual sums stay float.
 	Paper = "paper"
 
 	// Deploy leaves nothing float between the image and the logits, so that an integer engine can run the
@@ -53,6 +53,9 @@ type WeightSite struct {
 // Place adds quantizers to a float network, to be calibrated by the caller: FakeQuant layers, which the
 // consumers of a quantized tensor then read in its stead, and Quant of the weights. Tensors that must share
 // a grid share the *Quantizer.
+//
+// A BatchNorm after a Conv or Gemm counts as part of it. Others should be made Convs by FoldBatchNorm before,
+// or they stay float.
 //
 // Inputs and outputs of the network keep their names. Where the tensor behind an output is quantized, the
 // FakeQuant takes over its name.

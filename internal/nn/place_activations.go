@@ -107,7 +107,7 @@ func (d *deployment) exchanged(t string) bool {
 }
 
 // absorbed reports whether the kernel that makes t applies the next layer as well, so that t never
-// exists: a BatchNorm after a Conv, and ReLU or ReLU6 after anything that computes.
+// exists: a BatchNorm after a Conv or Gemm, and ReLU or ReLU6 after anything that computes.
 func (d *deployment) absorbed(t string) bool {
 	p := d.producer[t]
 	if p == nil || len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
@@ -115,8 +115,7 @@ func (d *deployment) absorbed(t string) bool {
 	}
 	switch d.consumers[t][0].Op.(type) {
 	case BatchNorm:
-		_, ok := p.Op.(Conv)
-		return ok
+		return hasWeights(p)
 	case Relu, Clip:
 		switch p.Op.(type) {
 		case Conv, Gemm, BatchNorm, Add, Relu, Clip:

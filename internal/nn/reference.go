@@ -294,8 +294,8 @@ func offset(shape, index []int) int {
 }
 
 func (r *reference) fakeQuant(q *quant.Quantizer) ([]float32, error) {
-	if len(q.Scale) == 0 || len(q.Zero) != len(q.Scale) {
-		return nil, errors.New("quantizer has no scale")
+	if err := q.Validate(); err != nil {
+		return nil, err
 	}
 	plane, channels := 1, 1
 	if len(q.Scale) > 1 {
@@ -304,10 +304,7 @@ func (r *reference) fakeQuant(q *quant.Quantizer) ([]float32, error) {
 	}
 	y := make([]float32, len(r.in[0]))
 	for i, v := range r.in[0] {
-		c := i / plane % channels
-		level := math.RoundToEven(float64(v/q.Scale[c])) + float64(q.Zero[c])
-		level = min(max(level, float64(q.QMin)), float64(q.QMax))
-		y[i] = float32(level-float64(q.Zero[c])) * q.Scale[c]
+		y[i] = q.FakeQuantize(v, i/plane%channels)
 	}
 	return y, nil
 }

@@ -9,6 +9,9 @@ import (
 // no machine has.
 const maxElements = 1 << 30
 
+// maxKernel bounds the sides of a sliding window for the same reason: padding can make room for any.
+const maxKernel = 1 << 12
+
 // InferShapes sets the shape of every tensor that a layer makes, from the shapes of the inputs and
 // constants. It returns an error that names the first layer whose inputs contradict each other.
 func InferShapes(n *Network) error {
@@ -213,7 +216,7 @@ func poolShape(x []int, kernel, stride [2]int, pads [4]int) ([]int, error) {
 func windows(x []int, kernel, stride, dilation [2]int, pads [4]int) (h, w int, err error) {
 	var out [2]int
 	for i := range out {
-		if kernel[i] < 1 || stride[i] < 1 || dilation[i] < 1 || pads[i] < 0 || pads[i+2] < 0 {
+		if kernel[i] < 1 || kernel[i] > maxKernel || stride[i] < 1 || dilation[i] < 1 || pads[i] < 0 || pads[i+2] < 0 {
 			return 0, 0, fmt.Errorf("kernel %v, stride %v, dilation %v or pads %v out of range", kernel, stride, dilation, pads)
 		}
 		extent := (kernel[i]-1)*dilation[i] + 1

@@ -59,11 +59,10 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 	x := b.linear(b.gen.Z, h, w, c)
 	x = b.norm(x)
 	for i := range doublings {
-		x = g.Upsample2x(fmt.Sprintf("generator up %d", i), x)
 		if i > 0 {
 			c = max(c/2, 16)
 		}
-		x = b.conv(x, c)
+		x = b.upconv(x, c)
 		x = b.norm(x)
 		x = g.Activate(fmt.Sprintf("generator leaky %d", i), x, engine.Activation{Kind: kernel.ActLeakyReLU, Alpha: 0.2})
 	}
@@ -155,6 +154,18 @@ func (b *build) conv(x *engine.Tensor, cout int) *engine.Tensor {
 		Cout: cout, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1,
 		PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1,
 	})
+	b.fail(err)
+	return y
+}
+
+// upconv doubles height and width and convolves.
+func (b *build) upconv(x *engine.Tensor, cout int) *engine.Tensor {
+	if b.err != nil {
+		return x
+	}
+	b.n++
+	name := fmt.Sprintf("generator conv %d", b.n)
+	y, err := b.g.UpsampleConv(name, x, b.weight(name+" weight", 9*x.C*cout, cout, 9*x.C))
 	b.fail(err)
 	return y
 }

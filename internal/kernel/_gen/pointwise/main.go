@@ -125,7 +125,10 @@ func (w *writer) broadcast(v float32, r reg) {
 	w.op("VBROADCASTSS", fmt.Sprintf("constants<>+%d(SB)", 4*i), r)
 }
 
-var negativeZero = float32(math.Copysign(0, -1))
+var (
+	negativeZero = float32(math.Copysign(0, -1))
+	nan          = float32(math.NaN())
+)
 
 func bits(v float32) uint32 { return math.Float32bits(v) }
 
@@ -150,8 +153,8 @@ func (w *writer) constants() {
 	}
 }
 
-// when writes body under the condition that a flag is set in flags, which is tested at each turn of the loop: the branch is always
-// predicted, and is paid once for all vectors of the turn.
+// when writes body under the condition that a flag is set in flags, which is tested at each turn of the loop: the
+// branch is always predicted, and is paid once for all vectors of the turn.
 func (w *writer) when(flags, flag string, body func()) {
 	w.whenElse(flags, flag, body, nil)
 }
@@ -171,8 +174,9 @@ func (w *writer) whenElse(flags, flag string, body, other func()) {
 	}
 }
 
-// contiguous writes the loop over CX elements: unroll vectors a turn, then single masked vectors. AX is the offset into
-// the arrays, DX that into parameters, which go back to 0 after R11 bytes. It uses BX, R13, R14 and, in AVX2, register tail.
+// contiguous writes the loop over CX elements: unroll vectors a turn, then single masked vectors. AX is the offset
+// into the arrays, DX that into parameters, which go back to 0 after R11 bytes. It uses BX, R13, R14 and, in AVX2,
+// register tail.
 func (w *writer) contiguous(unroll int, periodic bool, tail reg, body func()) {
 	w.tail = tail
 	turn := unroll * w.lanes

@@ -1,8 +1,8 @@
 package main
 
-// Below 0.625, tanh(x) = x + x*z*P(z), z = x*x. Above, tanh(|x|) = 1 - 2/(exp(2|x|) + 1), with exp(2|x|) = 2^n * 2^r,
-// n the nearest integer and 2^r = 1 + r*Q(r). The polynomials interpolate at Chebyshev nodes, in rising powers; their relative errors are
-// 0.09 and 0.15 of 2^-24.
+// Below 0.625, tanh(x) = x + x*z*P(z), z = x*x. Above, tanh(|x|) = 1 - 2/(exp(2|x|) + 1), with exp(2|x|) = 2^n *
+// 2^r, n the nearest integer and 2^r = 1 + r*Q(r). The polynomials interpolate at Chebyshev nodes, in rising
+// powers; their relative errors are 0.09 and 0.15 of 2^-24.
 var (
 	tanhP = []float32{-0.33333334, 0.133333, -0.053958416, 0.021762453, -0.008323457, 0.00227003}
 	exp2Q = []float32{0.6931472, 0.2402265, 0.05550357, 0.009618057, 0.0013390867, 0.00015461448}

@@ -1,0 +1,124 @@
+package method
+
+import (
+	"errors"
+	"fmt"
+
+	"zaq/internal/engine"
+	"zaq/internal/quant"
+)
+
+// Observers are the ways to choose activation ranges from what a batch of images makes of a tensor, the default
+// first: a moving average of the smallest and largest value of each batch; their extremes over all batches; the
+// 99.99th percentile; and the range of least squared error.
+var Observers = []string{"ema", "minmax", "percentile", "mse"}
+
+// percentile is that of the observer of that name.
+const percentile = 99.99
+
+// newObserver returns the observer called name for tensors quantized by s.
+func newObserver(name string, s quant.Scheme) (quant.Observer, error) {
+	switch name {
+	case "minmax":
+		return &quant.MinMax{}, nil
+	case "percentile":
+		return quant.NewPercentile(percentile), nil
+	case "mse":
+		return quant.NewMSE(s), nil
+	}
+	return nil, fmt.Errorf("observer %q: want one of %v", name, Observers)
+}
+
+// calibrate sets activation ranges from images that Q sees without rounding: the user's own, or generated ones.
+func (t *twins) calibrate() error {
+	r := t.ranges
+	if len(r.sites) == 0 {
+		return nil
+	}
+	batch, batches, next, err := t.source()
+	if err != nil {
+		return err
+	}
+	c, err := t.newCalibration(batch)
+	if err != nil {
+		return err
+	}
+	r.round(false)
+	r.watch(true)
+	defer r.watch(false)
+	for i := range batches {
+		copy(c.prog.Data(c.in), next(i))
+		c.prog.Run()
+		r.update()
+		for j, x := range c.tensors {
+			c.observers[c.quants[j]].Observe(c.prog.Data(x))
+		}
+		t.o.report("calibrate", i+1, batches)
+	}
+	for i, q := range r.quants {
+		if o := c.observers[q]; o != nil {
+			lo, hi := o.Range()
+			r.lo[i], r.hi[i] = float64(lo), float64(hi)
+		}
+	}
+	r.apply()
+	return nil
+}
+
+// source returns the batches to calibrate with: how large, how many, and the function that makes the i-th.
+func (t *twins) source() (batch, batches int, next func(i int) []float32, err error) {
+	o, size := t.o, t.gen.Image.Len()
+	batch = o.Generator.Batch
+	if o.Images != nil {
+		n := len(o.Images) / size
+		if n == 0 {
+			return 0, 0, nil, errors.New("no calibration images")
+		}
+		batch = min(batch, n)
+		return batch, n / batch, func(i int) []float32 { return o.Images[i*batch*size : (i+1)*batch*size] }, nil
+	}
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image}, Threads: o.Threads})
+	return batch, o.Generator.Batches, func(i int) []float32 {
+		t.noise(p.Data(t.gen.Z), i, "calibrate")
+		p.Run()
+		return p.Data(t.gen.Image)
+	}, err
+}
+
+// calibration shows images to Q. Observers look at the tensors; the moving average needs none, the engine tells
+// it the ends of each batch's range.
+type calibration struct {
+	prog      *engine.Program
+	in        *engine.Tensor
+	tensors   []*engine.Tensor
+	quants    []*quant.Quantizer // of tensors
+	observers map[*quant.Quantizer]quant.Observer
+}
+
+func (t *twins) newCalibration(batch int) (*calibration, error) {
+	g, im := engine.NewGraph(), t.gen.Image
+	c := &calibration{in: g.Input("images", im.H, im.W, im.C), observers: map[*quant.Quantizer]quant.Observer{}}
+	_, q, err := t.lower(g, c.in, t.p, t.q)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := tensors(q, t.qNet.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	if name := t.o.Observer; name != "" && name != Observers[0] {
+		for _, s := range t.placement.Activations {
+			if s.Tied {
+				continue
+			}
+			if c.observers[s.Quantizer] == nil {
+				if c.observers[s.Quantizer], err = newObserver(name, s.Quantizer.Scheme); err != nil {
+					return nil, err
+				}
+			}
+			c.tensors, c.quants = append(c.tensors, q.Tensors[s.Tensor]), append(c.quants, s.Quantizer)
+		}
+	}
+	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: append(outputs, c.tensors...), Threads: t.o.Threads})
+	return c, err
+}

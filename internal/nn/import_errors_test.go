@@ -1,0 +1,184 @@
+package nn
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"zaq/internal/onnx"
+)
+
+// TestImportErrors pins what Import refuses and how it says so.
+func TestImportErrors(t *testing.T) {
+	nan := float32(math.NaN())
+	tests := []struct {
+		name        string
+		want        string // in the error
+		unsupported bool
+		build       func(b *graphBuilder) string
+	}{
+		{"operator", `node "n1" (Softsign): operator not supported`, true, func(b *graphBuilder) string { return b.node("Softsign", "x") }},
+		{"domain", `(com.microsoft.Relu): operator not supported`, true, func(b *graphBuilder) string {
+			y := b.node("Relu", "x")
+			b.model.Graph.Nodes[0].Domain = "com.microsoft"
+			b.model.Opsets = append(b.model.Opsets, onnx.Opset{Domain: "com.microsoft", Version: 1})
+			return y
+		}},
+		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {
+			b.names = 2
+			return b.node("Conv", "x", b.constant(onnx.NewFloats("w", []int64{1, 4, 1, 1}, []float32{1, 2, nan, 4})))
+		}},
+		{"infinite bias", `element 0 is -Inf`, false, func(b *graphBuilder) string {
+			return b.node("Gemm", "v", b.weights(6, 1), b.floats([]int64{1}, float32(math.Inf(-1))))
+		}},
+		{"NaN limit", `is NaN`, false, func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, nan)) }},
+		{"limits crossed", `are no range`, false, func(b *graphBuilder) string {
+			return b.node("Clip", "x", b.floats(nil, 2), b.floats(nil, 1))
+		}},
+		{"NaN epsilon", `epsilon is NaN`, false, func(b *graphBuilder) string {
+			w := b.weights(4)
+			return b.node("BatchNormalization", "x", w, w, w, w, flt("epsilon", nan))
+		}},
+		{"negative variance", `variance of channel 1 is -1`, false, func(b *graphBuilder) string {
+			w := b.weights(4)
+			return b.node("BatchNormalization", "x", w, w, w, b.floats([]int64{4}, 1, -1, 1, 1))
+		}},
+		{"training", `is in training mode`, true, func(b *graphBuilder) string {
+			w := b.weights(4)
+			return b.node("BatchNormalization", "x", w, w, w, w, num("training_mode", 1))
+		}},
+		{"channels of a conv", `node "n2" (Conv): weight [3 5 1 1] takes 5 channels per group, input has 4 in 1 groups`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.weights(3, 5, 1, 1))
+		}},
+		{"groups", `3 groups`, false, func(b *graphBuilder) string { return b.node("Conv", "x", b.weights(3, 1, 1, 1), num("group", 3)) }},
+		{"bias of a conv", `bias has shape [4], want [3]`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.weights(3, 4, 1, 1), b.weights(4))
+		}},
+		{"kernel", `does not have kernel [3 3]`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.weights(3, 4, 1, 1), nums("kernel_shape", 3, 3))
+		}},
+		{"window", `does not fit`, false, func(b *graphBuilder) string { return b.node("Conv", "x", b.weights(3, 4, 9, 9)) }},
+		{"stride", `out of range`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.weights(3, 4, 1, 1), nums("strides", 0, 1))
+		}},
+		{"stride, same", `stride is [0 1]`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.weights(3, 4, 1, 1), nums("strides", 0, 1), text("auto_pad", "SAME_UPPER"))
+		}},
+		{"pool stride, ceil", `out of range`, false, func(b *graphBuilder) string {
+			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("strides", 0, 0), num("ceil_mode", 1))
+		}},
+		{"huge padding", `more than 1073741824 elements`, false, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1<<40, 1<<40, 0, 0, 0, 0))
+		}},
+		{"computed weight", `is computed`, true, func(b *graphBuilder) string { return b.node("Conv", "x", "x") }},
+		{"1-D conv", `only two spatial axes`, true, func(b *graphBuilder) string { return b.node("Conv", "x", b.weights(3, 4, 1)) }},
+		{"integer weight", `is int8, want float32`, false, func(b *graphBuilder) string {
+			return b.node("Conv", "x", b.levels(onnx.Int8, []int64{1, 4, 1, 1}, 1, 2, 3, 4))
+		}},
+		{"missing weight", `input 1 is missing`, false, func(b *graphBuilder) string { return b.node("Conv", "x") }},
+		{"no inputs", `has no input`, false, func(b *graphBuilder) string { return b.node("Relu") }},
+		{"dilated pool", `dilations [2 2]`, true, func(b *graphBuilder) string {
+			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2))
+		}},
+		{"shapes of a sum", `(Add): shapes differ`, false, func(b *graphBuilder) string { return b.node("Add", "x", "v") }},
+		{"broadcast sum", `broadcasts`, true, func(b *graphBuilder) string { return b.node("Add", "x", b.node("GlobalAveragePool", "x")) }},
+		{"sum with a constant", `adds the constant`, true, func(b *graphBuilder) string { return b.node("Add", "x", b.weights(4, 1, 1)) }},
+		{"gemm", `does not fit weight`, false, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(5, 7)) }},
+		{"gemm of a transpose", `transA`, true, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(6, 7), num("transA", 1)) }},
+		{"reshape", `only [N, rest] is supported`, true, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(0, 2, -1)) }},
+		{"reshape to other size", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(0, 7)) }},
+		{"reshape without batch", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(2, -1)) }},
+		{"flatten axis", `axis 2`, true, func(b *graphBuilder) string { return b.node("Flatten", "x", num("axis", 2)) }},
+		{"slice of the batch", `cuts the batch axis`, true, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1)) }},
+		{"slice backwards", `step -1`, true, func(b *graphBuilder) string {
+			return b.node("Slice", "x", b.list(-1), b.list(-9), b.list(1), b.list(-1))
+		}},
+		{"empty slice", `is empty`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(3), b.list(3), b.list(1)) }},
+		{"slice axis", `axis 4 is outside 4 axes`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1), b.list(4)) }},
+		{"pads", `has 3 pads`, false, func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 1, 2)) }},
+		{"reflection", `mode "reflect"`, true, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "reflect"))
+		}},
+		{"concat of activations", `only supported where it computes a shape`, true, func(b *graphBuilder) string {
+			return b.node("Concat", "x", "x", num("axis", 1))
+		}},
+		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
+		{"output is a constant", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},
+		{"output is an integer", `is not computed from the inputs`, false, func(b *graphBuilder) string {
+			return b.node("QuantizeLinear", "x", b.floats(nil, 1))
+		}},
+		{"integers read", `reads the integer tensor`, true, func(b *graphBuilder) string {
+			return b.node("MaxPool", b.node("QuantizeLinear", "x", b.floats(nil, 1)), nums("kernel_shape", 2, 2))
+		}},
+		{"scale", `element 0 is -1`, false, func(b *graphBuilder) string {
+			s := b.floats(nil, -1)
+			return b.node("DequantizeLinear", b.node("QuantizeLinear", "x", s), s)
+		}},
+		{"scales differ", `differ from those of "n`, true, func(b *graphBuilder) string {
+			return b.node("DequantizeLinear", b.node("QuantizeLinear", "x", b.floats(nil, 1)), b.floats(nil, 2))
+		}},
+		{"zero points differ", `differ from those of "n`, true, func(b *graphBuilder) string {
+			s := b.floats(nil, 1)
+			return b.node("DequantizeLinear", b.node("QuantizeLinear", "x", s, b.levels(onnx.Uint8, nil, 3)), s)
+		}},
+		{"number of scales", `do not fit axis 1`, false, func(b *graphBuilder) string {
+			s := b.floats([]int64{3}, 1, 2, 3)
+			return b.node("DequantizeLinear", b.node("QuantizeLinear", "x", s), s)
+		}},
+		{"activation in 16 bits", `to uint16`, true, func(b *graphBuilder) string {
+			return b.node("QuantizeLinear", "x", b.floats(nil, 1), b.levels(onnx.Uint16, nil, 3))
+		}},
+		{"axis of a weight", `is quantized along axis 1, its output channels are axis 0`, true, func(b *graphBuilder) string {
+			w := b.node("DequantizeLinear", b.levels(onnx.Int8, []int64{2, 4, 1, 1}, 1, 2, 3, 4, 5, 6, 7, 8), b.floats([]int64{4}, 1, 2, 3, 4))
+			return b.node("Conv", "x", w)
+		}},
+		{"cycle", `"later"`, false, func(b *graphBuilder) string {
+			y := b.node("Add", "x", "later")
+			b.model.Graph.Nodes = append(b.model.Graph.Nodes, &onnx.Node{OpType: "Relu", Inputs: []string{y}, Outputs: []string{"later"}})
+			return y
+		}},
+		{"old opset", `opset 6 is not supported`, false, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 6
+			return b.node("Relu", "x")
+		}},
+		{"integer input", `input "k": elements are int64`, false, func(b *graphBuilder) string {
+			b.input("k", 3)
+			b.model.Graph.Inputs[2].Type = onnx.Int64
+			return b.node("Relu", "x")
+		}},
+		{"unknown size", `size of axis 2 must be known`, false, func(b *graphBuilder) string {
+			b.model.Graph.Inputs[0].Shape[2] = onnx.Dim{Size: -1, Param: "height"}
+			return b.node("Relu", "x")
+		}},
+		{"batch of four", `batch is fixed to 4`, false, func(b *graphBuilder) string {
+			b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 4}
+			return b.node("Relu", "x")
+		}},
+		{"batches differ", `batch axis "M" differs from "N"`, false, func(b *graphBuilder) string {
+			b.model.Graph.Inputs[1].Shape[0].Param = "M"
+			return b.node("Relu", "x")
+		}},
+		{"dropout mask", `is used`, true, func(b *graphBuilder) string {
+			y := b.node("Dropout", "x")
+			b.model.Graph.Nodes[0].Outputs = append(b.model.Graph.Nodes[0].Outputs, "mask")
+			b.output("mask")
+			return y
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newGraph(13)
+			b.input("x", 4, 6, 7)
+			b.input("v", 6)
+			b.output(test.build(b))
+			_, err := Import(b.model)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("error %v, want one with %q", err, test.want)
+			}
+			if got := errors.As(err, new(*UnsupportedError)); got != test.unsupported {
+				t.Errorf("error %v is an UnsupportedError: %v, want %v", err, got, test.unsupported)
+			}
+		})
+	}
+}

@@ -1,0 +1,116 @@
+package zaq
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"strings"
+
+	"zaq/internal/nn"
+	"zaq/internal/onnx"
+	"zaq/internal/preprocess"
+)
+
+// loaded is what a file becomes: its messages, and the network that they describe.
+type loaded struct {
+	file  *onnx.Model
+	net   *nn.Network
+	input string // name of the input that images go to
+	bytes int64  // size of the file
+}
+
+func load(path string, c loadConfig) (*Model, error) {
+	bytes, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := onnx.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	net, err := nn.Import(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m := &Model{path: path, sum: sha256.Sum256(bytes), loaded: loaded{file: file, net: net, bytes: int64(len(bytes))}}
+	if err := m.findPreprocessing(c); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// findPreprocessing sets m.pre from the JSON file beside the model, the model's metadata, or an assumption, in
+// this order, has the caller change it, and checks it against the model.
+func (m *Model) findPreprocessing(c loadConfig) error {
+	side, err := preprocess.LoadSidecar(m.path)
+	if err != nil {
+		return err
+	}
+	spec, source := (*preprocess.Spec)(nil), m.path
+	switch stored := m.net.Metadata[keyPreprocess]; {
+	case side != nil:
+		spec, source = &side.Preprocess, side.Path
+		if err := m.checkClasses(side); err != nil {
+			return err
+		}
+	case stored != "":
+		if spec, err = preprocess.Parse([]byte(stored)); err != nil {
+			return fmt.Errorf("%s: metadata %s: %w", m.path, keyPreprocess, err)
+		}
+	}
+	name := ""
+	if spec != nil {
+		name = spec.Input
+	}
+	if m.input, err = m.imageInput(name, source); err != nil {
+		return err
+	}
+	shape := m.net.Values[m.input].Shape
+	if spec == nil {
+		if spec, err = preprocess.Assumed(shape); err != nil {
+			return fmt.Errorf("%s: %w", m.path, err)
+		}
+	}
+	m.pre = Preprocessing(*spec)
+	if c.override != nil {
+		c.override(&m.pre)
+	}
+	final := preprocess.Spec(m.pre)
+	if err := final.Validate(); err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	if err := final.CheckInput(shape); err != nil {
+		return fmt.Errorf("%s: %w", source, err)
+	}
+	if final.Assumed {
+		c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",
+			"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
+	}
+	return nil
+}
+
+// imageInput returns the input called name or, where it is "", the only one.
+func (m *Model) imageInput(name, source string) (string, error) {
+	inputs := m.net.Inputs
+	if name == "" {
+		if len(inputs) != 1 {
+			return "", fmt.Errorf("%s: %d inputs (%s) where one image is expected", m.path, len(inputs), strings.Join(inputs, ", "))
+		}
+		return inputs[0], nil
+	}
+	for _, in := range inputs {
+		if in == name {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("%s: input %q is none of the model's: %s", source, name, strings.Join(inputs, ", "))
+}
+
+// checkClasses compares the number of classes that a sidecar promises with the outputs of a classifier.
+func (m *Model) checkClasses(side *preprocess.Sidecar) error {
+	shape := m.net.Values[m.net.Outputs[0]].Shape
+	if side.NumClasses == 0 || len(m.net.Outputs) != 1 || len(shape) != 2 || shape[1] == side.NumClasses {
+		return nil
+	}
+	return fmt.Errorf("%s: num_classes is %d, and output %q of the model has %d", side.Path, side.NumClasses, m.net.Outputs[0], shape[1])
+}
