@@ -36,8 +36,8 @@ type Program struct {
 	packs     []func()
 	configure []func()
 	sites     []*ActQuant
-	norms     []func() // one after the other: they may share a parameter
-	after     []func()
+	finish    []func() // one after the other: they may share a parameter
+	after     []func() // of finished gradients
 
 	profile *Profile
 
