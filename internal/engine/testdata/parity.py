@@ -30,8 +30,15 @@ def conv(t, a):
 
 def conv_with(w, t, a):
     top, left, bottom, right = a["pads"]
-    x = F.pad(nchw(t["x"]), (left, right, top, bottom))
+    x = nchw(t["x"])
+    if a.get("upsample"):
+        x = F.interpolate(x, scale_factor=2, mode="nearest")
+    x = F.pad(x, (left, right, top, bottom))
     return nhwc(F.conv2d(x, w.permute(3, 2, 0, 1), None, a["stride"], 0, a["dilation"], a["groups"]))
+
+
+def upconv(t, a):
+    return conv(t, dict(a, upsample=True))
 
 
 def linear(t, a):
