@@ -81,9 +81,8 @@ func (n *resnet20) generator(latent, features int) *Tensor {
 	x := n.must(g.Linear("g.fc", n.z, n.weight("g.fc", &n.gen, latent, 64*c), bias, 8, 8, c))
 	x = n.norm("g.bn", x, &n.gen, true)
 	for i, c := range []int{c, features} {
-		x = g.Upsample2x(fmt.Sprintf("g.up%d", i), x)
 		name := fmt.Sprintf("g.conv%d", i)
-		x = n.must(g.Conv(name, x, n.weight(name, &n.gen, 9*x.C, c), square(c, 3, 1, 1)))
+		x = n.must(g.UpsampleConv(name, x, n.weight(name, &n.gen, 9*x.C, c)))
 		x = n.norm(name+" bn", x, &n.gen, true)
 		x = g.Activate(name+" leaky", x, Activation{Kind: kernel.ActLeakyReLU, Alpha: 0.2})
 	}
@@ -243,7 +242,7 @@ func TestResNet20Flops(t *testing.T) {
 	const (
 		stem      = 2 * 1024 * 27 * 16
 		network   = stem + 2*6*1024*144*16 + 2*256*(144+5*288)*32 + 2*64*(288+5*576)*64
-		generator = 2 * (256*1152*128 + 1024*1152*64 + 1024*576*3)
+		generator = 2 * (64*16*128*128 + 256*16*128*64 + 1024*576*3)
 	)
 	n := newResNet20(t)
 	for _, k := range []struct {
