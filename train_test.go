@@ -215,7 +215,7 @@ func TestTrainRefused(t *testing.T) {
 		want string
 	}{
 		"no data":      {TrainOptions{}, "data: training needs labelled images"},
-		"unknown data": {TrainOptions{Data: "coco:x"}, `unknown data set "coco:x"`},
+		"unknown data": {TrainOptions{Data: "coco:x"}, `data "coco:x": no such format`},
 		"missing":      {TrainOptions{Data: "fashion-mnist:" + filepath.Join(dir, "none")}, "no such file"},
 		"no test set":  {TrainOptions{Data: "fashion-mnist:" + withoutTest(t, smallFashion(t, 20, 4)), Epochs: 1000}, "t10k-images-idx3-ubyte: no such file"},
 		"arch":         {TrainOptions{Data: "fashion-mnist:" + dir, Arch: "vgg"}, "no such arch"},
