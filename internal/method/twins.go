@@ -2,6 +2,7 @@ package method
 
 import (
 	"math"
+	"slices"
 
 	"zaq/internal/engine"
 	"zaq/internal/metric"
@@ -52,6 +53,7 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 		return nil, err
 	}
 	t.ranges = newRanges(t.q.Sites)
+	t.fixImageRange()
 	if t.pOut, err = tensors(t.p, t.pNet.Outputs); err != nil {
 		return nil, err
 	}
@@ -67,6 +69,18 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	}
 	t.qFeat, err = tensors(t.q, features)
 	return t, err
+}
+
+// fixImageRange gives the quantizer of the image, where there is one, the range from black to white: generated
+// images are less bright than real ones, which would be clipped.
+func (t *twins) fixImageRange() {
+	for _, s := range t.placement.Activations {
+		if s.Tensor != t.qNet.Inputs[0] {
+			continue
+		}
+		lo, hi := t.o.Pixels.PixelRange()
+		t.ranges.fix(s.Quantizer, slices.Min(lo), slices.Max(hi))
+	}
 }
 
 // lower adds P and Q to a graph; what is given is shared.
