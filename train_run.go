@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"zaq/internal/dataset"
 	"zaq/internal/kernel"
 	"zaq/internal/method"
-	"zaq/internal/metric"
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
 	"zaq/internal/preprocess"
@@ -39,6 +37,9 @@ const trainCheckpoint = "train.ckpt"
 const keyTraining = "dev.zaq.training"
 
 func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
+	if err := kernel.PathErr(); err != nil {
+		return nil, err
+	}
 	set, err := openImages(o.Data, dataset.Train, trainSize)
 	if err != nil {
 		return nil, err
@@ -46,9 +47,8 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if len(set.Classes) == 0 {
 		return nil, &OptionError{"data", o.Data, "its classes have no names, so their number is not known"}
 	}
-	// Opened now, so that a missing file is found before the work, not after.
-	test, err := openImages(o.Data, dataset.Test, trainSize)
-	if err != nil {
+	// A missing file is better found before the work than after.
+	if _, err := openTestSet(o.Data); err != nil {
 		return nil, err
 	}
 	pixels := standardize(set)
@@ -72,8 +72,8 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		},
 	}
 	if o.CheckpointDir != "" {
-		if err := os.MkdirAll(o.CheckpointDir, 0o755); err != nil {
-			return nil, fmt.Errorf("checkpoint: %w", err)
+		if err := makeWritable(o.CheckpointDir); err != nil {
+			return nil, err
 		}
 		m.Checkpoint = filepath.Join(o.CheckpointDir, trainCheckpoint)
 	}
@@ -85,8 +85,12 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if r.data, err = exportTrained(net, pixels, o); err != nil {
 		return nil, err
 	}
-	r.Test, err = testTrained(ctx, net, test, pixels, o)
-	return r, err
+	e, err := testTrained(ctx, r.data, pixels, o)
+	if err != nil {
+		return nil, err
+	}
+	r.Test = *e
+	return r, nil
 }
 
 // fingerprint names the run that a checkpoint belongs to: everything that its result depends on.
@@ -130,28 +134,23 @@ func standardize(set *dataset.Set) *preprocess.Spec {
 // decimals rounds to the four decimals that such figures are usually given with.
 func decimals(v float64) float64 { return math.Round(v*1e4) / 1e4 }
 
-// testTrained evaluates the network on the test images, which nothing before has seen.
-func testTrained(ctx context.Context, net *nn.Network, set *dataset.Set, pixels *preprocess.Spec, o TrainOptions) (e Evaluation, err error) {
+// testTrained evaluates the file, as it will be read, on the test images, which nothing before has seen.
+func testTrained(ctx context.Context, data []byte, pixels *preprocess.Spec, o TrainOptions) (*Evaluation, error) {
 	start := time.Now()
-	const batch = 100
-	logits, err := method.Predict(ctx, net, set, pixels, batch, func(done int) {
-		o.Progress(Progress{Phase: PhaseEvaluate, Step: done, Total: set.N})
-	})
+	file, err := onnx.Decode(data)
 	if err != nil {
-		return e, err
+		return nil, err
 	}
-	classes := len(logits) / set.N
-	e = Evaluation{Data: o.Data, N: set.N}
-	if e.Top1, err = metric.TopK(logits, classes, set.Labels, 1); err != nil {
-		return e, err
+	net, err := nn.Import(file)
+	if err != nil {
+		return nil, err
 	}
-	if e.Top5, err = metric.TopK(logits, classes, set.Labels, 5); err != nil {
-		return e, err
+	m := &Model{path: o.Arch, pre: Preprocessing(*pixels), loaded: loaded{file: file, net: net, input: pixels.Input}}
+	e, err := evaluate(ctx, m, o.Data, EvalOptions{Progress: o.Progress, Log: o.Log})
+	if err != nil {
+		return nil, err
 	}
-	for i := range set.N {
-		e.Classes = append(e.Classes, metric.Argmax(logits[i*classes:(i+1)*classes]))
-	}
-	e.Elapsed = time.Since(start)
+	e.Data, e.Elapsed = o.Data, time.Since(start)
 	return e, nil
 }
 

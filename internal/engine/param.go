@@ -129,9 +129,9 @@ func (b *builder) reduceGradients(params []*Param) {
 			grads[x.p].add(x.p.Grad, x.i0, x.i1)
 		})
 	}
-	if norms := b.p.norms; len(norms) > 0 {
-		b.global("normalizations", 1, func(int) {
-			for _, f := range norms {
+	if finish := b.p.finish; len(finish) > 0 {
+		b.global("finish gradients", 1, func(int) {
+			for _, f := range finish {
 				f()
 			}
 		})

@@ -243,7 +243,7 @@ func (n *pointwise) backward(b *builder) {
 		}
 	}, x, dy, res, dx, dres)
 	if dscale != nil {
-		b.p.norms = append(b.p.norms, func() { n.norm.gradients(b.p, dscale, dshift) })
+		b.p.finish = append(b.p.finish, func() { n.norm.gradients(b.p, dscale, dshift) })
 	}
 }
 

@@ -8,10 +8,9 @@ import (
 
 // Profile collects the time of every kernel of a program. A nil Profile costs nothing.
 type Profile struct {
-	mu    sync.Mutex
-	rows  map[ProfileKey]*ProfileRow
-	Wall  time.Duration // of all runs
-	since time.Time
+	mu   sync.Mutex
+	rows map[ProfileKey]*ProfileRow
+	Wall time.Duration // of all runs
 }
 
 // ProfileKey names what a row is about.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // lanes is the number of fixed parts of a batch. Sums over images are kept per lane and added in lane order.
@@ -35,8 +36,8 @@ type Program struct {
 	packs     []func()
 	configure []func()
 	sites     []*ActQuant
-	norms     []func() // one after the other: they may share a parameter
-	after     []func()
+	finish    []func() // one after the other: they may share a parameter
+	after     []func() // of finished gradients
 
 	profile *Profile
 
@@ -104,6 +105,9 @@ func (p *Program) Data(t *Tensor) []float32 {
 
 // Run computes everything once: losses, outputs and gradients.
 func (p *Program) Run() {
+	if f := p.profile; f != nil {
+		defer func(start time.Time) { f.Wall += time.Since(start) }(time.Now())
+	}
 	p.prepare()
 	for _, s := range p.segments {
 		if first := p.steps[s.from]; first.global != nil {

@@ -229,7 +229,10 @@ func weightGridCases(t *testing.T) (cases []*parity) {
 			scales[i], zeros[i] = 0.05+0.01*float32(i), int32(4+i%5)
 		}
 		grid := &WeightGrid{QMin: 0, QMax: 15, Scale: scales, Zero: zeros, PassThrough: pass, Fit: func([]float32, []float32, []int32) {}}
-		cases = append(cases, gridCase(t, fmt.Sprintf("cut, passed through %v", pass), s, grid, attrs{"scales": scales, "zeros": zeros}))
+		a := attrs{"scales": scales, "zeros": zeros}
+		cases = append(cases, gridCase(t, fmt.Sprintf("cut, passed through %v", pass), s, grid, a))
+		a = attrs{"scales": scales, "zeros": zeros, "upsample": true}
+		cases = append(cases, gridCase(t, fmt.Sprintf("cut, upsampled, passed through %v", pass), s, grid, a))
 	}
 	return cases
 }
@@ -242,7 +245,11 @@ func gridCase(t *testing.T, name string, s kernel.ConvShape, grid *WeightGrid, a
 	c := newParity(t, "gridconv", name, 3, a)
 	x := c.input("x", 5, 6, 7)
 	w := c.weight("w", grid, s.KH, s.KW, 7, s.Cout)
-	c.run(c.must(c.g.Conv("y", x, w, s)))
+	if a["upsample"] == true {
+		c.run(c.must(c.g.UpsampleConv("y", x, w)))
+	} else {
+		c.run(c.must(c.g.Conv("y", x, w, s)))
+	}
 	c.want("value", w.Value())
 	return c
 }
@@ -250,6 +257,10 @@ func gridCase(t *testing.T, name string, s kernel.ConvShape, grid *WeightGrid, a
 func shapeCases(t *testing.T) (cases []*parity) {
 	up := newParity(t, "upsample", "2x", 5, attrs{})
 	cases = append(cases, up.run(up.g.Upsample2x("y", up.input("x", 3, 5, 7))))
+	for _, k := range [][2]int{{7, 3}, {19, 33}} {
+		c := newParity(t, "upconv", fmt.Sprintf("%d to %d", k[0], k[1]), 5, convArgs(square(k[1], 3, 1, 1)))
+		cases = append(cases, c.run(c.must(c.g.UpsampleConv("y", c.input("x", 4, 3, k[0]), c.weight("w", nil, 3, 3, k[0], k[1])))))
+	}
 
 	for _, k := range []struct {
 		name    string

@@ -15,15 +15,14 @@ import (
 
 // tiny is a generator, a network and its 4-bit twin, small enough to be trained in a test.
 type tiny struct {
-	t          *testing.T
-	r          *rand.Rand
-	g          *Graph
-	arrays     map[string][]float32 // initial values, for PyTorch
-	shapes     map[string][]int
-	gen        []*Param
-	q          []*Param
-	z, image   *Tensor
-	outP, outQ *Tensor
+	t        *testing.T
+	r        *rand.Rand
+	g        *Graph
+	arrays   map[string][]float32 // initial values, for PyTorch
+	shapes   map[string][]int
+	gen      []*Param
+	q        []*Param
+	z, image *Tensor
 }
 
 const (

@@ -29,7 +29,6 @@ type parity struct {
 	wrt   []*Param
 	data  map[string][]float32
 	got   map[string][]float32 // results; what PyTorch must return too
-	loss  *Loss
 }
 
 type attrs map[string]any

@@ -133,8 +133,7 @@ func (n *upconv) backward(b *builder) {
 		for i := range sums {
 			sums[i] = newLaneSums[float32](len(n.phase[i].w))
 		}
-		// The straight-through step of trains comes after: it works on the sum.
-		b.p.after = append([]func(){func() { n.weightGrad(sums) }}, b.p.after...)
+		b.p.finish = append(b.p.finish, func() { n.weightGrad(sums) })
 	}
 	size, scratch := n.x.H*n.x.W*n.y.C, 0
 	for i := range n.phase {
@@ -175,12 +174,11 @@ func (n *upconv) backward(b *builder) {
 	}, x, dy, dx)
 }
 
-// weightGrad adds up the gradient of the 3x3 weights: that of each tap is the sum of those of the phases' taps
+// weightGrad adds to the gradient of the 3x3 weights: that of each tap is the sum of those of the phases' taps
 // that it went into.
 func (n *upconv) weightGrad(sums [4]*laneSums[float32]) {
 	size := n.x.C * n.w.Channels
 	g := n.w.Grad
-	clear(g)
 	part := make([]float32, len(n.phase[0].w))
 	for i, s := range sums {
 		s.drain(part, 0, len(part))

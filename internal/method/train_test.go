@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/dataset"
+	"zaq/internal/engine"
 	"zaq/internal/metric"
 	"zaq/internal/nn"
 	"zaq/internal/preprocess"
@@ -73,11 +73,13 @@ func TestTrainLearns(t *testing.T) {
 		t.Errorf("%d parameters, losses %.3f", r.Parameters, r.Losses)
 	}
 	fresh := stripes(30, 9)
-	logits, err := Predict(context.Background(), net, fresh, stripesPixels(), 8, nil)
+	p, err := engine.NewPredictor(net, fresh.N, 0) // with running statistics
 	if err != nil {
 		t.Fatal(err)
 	}
-	if right, err := metric.TopK(logits, 3, fresh.Labels, 1); err != nil || right < 27 {
+	stripesPixels().Apply(p.Input(), fresh.Pixels, fresh.N)
+	p.Run()
+	if right, err := metric.TopK(p.Output(0), 3, fresh.Labels, 1); err != nil || right < 27 {
 		t.Errorf("%d of 30 right, %v", right, err)
 	}
 }
@@ -235,45 +237,6 @@ func TestTrainRefused(t *testing.T) {
 		if _, err := Train(context.Background(), net, set, pixels, o); err == nil {
 			t.Errorf("%s: no error", name)
 		}
-	}
-}
-
-// Predict uses running statistics, and its answers do not depend on how images are cut into batches.
-func TestPredict(t *testing.T) {
-	net, _, err := trained(t, context.Background(), twenty)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, pixels := stripes(11, 3), stripesPixels()
-	x := make([]float32, len(set.Pixels))
-	pixels.ApplyNCHW(x, set.Pixels, set.N)
-	want, err := nn.Reference(net, map[string][]float32{"input": x}, set.N)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var first []float32
-	for _, batch := range []int{11, 1, 4, 16} {
-		done := 0
-		got, err := Predict(context.Background(), net, set, pixels, batch, func(n int) { done = n })
-		if err != nil || len(got) != 33 || done != 11 {
-			t.Fatalf("batch %d: %d logits, %d done, %v", batch, len(got), done, err)
-		}
-		if first == nil {
-			first = got
-		}
-		for i, v := range got {
-			if math.Abs(float64(v-want["logits"][i])) > 1e-4 {
-				t.Errorf("batch %d, logit %d: %v, want %v", batch, i, v, want["logits"][i])
-			}
-		}
-		if !slices.Equal(got, first) {
-			t.Errorf("batch %d: other answers than in one batch", batch)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, err := Predict(ctx, net, set, pixels, 4, nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
 	}
 }
 

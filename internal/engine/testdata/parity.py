@@ -30,8 +30,15 @@ def conv(t, a):
 
 def conv_with(w, t, a):
     top, left, bottom, right = a["pads"]
-    x = F.pad(nchw(t["x"]), (left, right, top, bottom))
+    x = nchw(t["x"])
+    if a.get("upsample"):
+        x = F.interpolate(x, scale_factor=2, mode="nearest")
+    x = F.pad(x, (left, right, top, bottom))
     return nhwc(F.conv2d(x, w.permute(3, 2, 0, 1), None, a["stride"], 0, a["dilation"], a["groups"]))
+
+
+def upconv(t, a):
+    return conv(t, dict(a, upsample=True))
 
 
 def linear(t, a):
@@ -111,6 +118,41 @@ def shared(t, a):
     for _ in range(2):
         x = F.linear(x, t["fc"].t(), t["bias"])
     return x.reshape(t["dy"].shape)
+
+
+def lowered(t, a):
+    """The network of torch_lower_test.go, whose constants have ONNX's layout; x is a map as everywhere here."""
+
+    def weight(name):
+        w = t[name]
+        if not a["rounded"]:
+            return w
+        flat = w.detach().double().flatten(1)
+        lo, hi = flat.amin(1).clamp(max=0), flat.amax(1).clamp(min=0)
+        scale = ((hi - lo) / 15).float()
+        zero = torch.round(-lo / scale.double()).int()
+        t["result scale " + name] = scale
+        return torch.fake_quantize_per_channel_affine(w, scale, zero, 0, 0, 15)
+
+    def norm(x, name):
+        mean, var = t[name + ".mean"].clone(), t[name + ".var"].clone()
+        t[f"result {name}.mean"], t[f"result {name}.var"] = mean, var
+        return F.batch_norm(x, mean, var, t[name + ".gamma"], t[name + ".beta"], a["train"], 0.1, 1e-3)
+
+    def activation(x):
+        if not a["rounded"]:
+            return x
+        scale = float(np.float32(3 / 15))
+        return torch.fake_quantize_per_tensor_affine(x, scale, round(0.4 / scale), 0, 15)
+
+    x = F.conv2d(nchw(t["x"]), weight("conv1.w"), t["conv1.b"], padding=1)
+    x = activation(F.relu(norm(x, "bn1")))
+    shortcut = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 3))
+    x = norm(F.conv2d(x, weight("conv2.w"), stride=2, padding=1, groups=2), "bn2")
+    x = activation(F.leaky_relu(x + shortcut, 0.1))
+    x = F.max_pool2d(x, (3, 2), 1, (1, 0))
+    x = F.hardtanh(F.avg_pool2d(x, 2, (2, 1)), -0.17, 1.52)
+    return F.linear(x.flatten(1), weight("fc.w"), t["fc.b"]).reshape(t["dy"].shape)
 
 
 def upsample(t, a):
