@@ -1,0 +1,60 @@
+//go:build !noasm && !race
+
+package zaq_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"zaq"
+	"zaq/internal/onnx"
+	"zaq/internal/oracle"
+)
+
+// Files of scheme deploy run in ONNX Runtime at every level of optimization, every convolution as an integer
+// kernel, and say there what Evaluate says of them.
+func TestONNXRuntime(t *testing.T) {
+	data := cifar1000(t)
+	m := loadCIFAR(t, "resnet20_akamaster_cifar10")
+	for _, tt := range []struct {
+		precision string
+		floor     int // right of 1,000; the float network has 915
+	}{{"w8a8", 908}, {"w4a8", 885}, {"w4a4", 840}} {
+		t.Run(tt.precision, func(t *testing.T) {
+			q := write(t, quantize(t, m, zaq.Options{
+				Method: "rtn", Precision: tt.precision, ZAQ: zaq.ZAQOptions{Warmup: 20, Batch: 16},
+			}))
+			e := evaluate(t, q, data)
+			t.Logf("%d of %d right", e.Top1, e.N)
+			if e.Top1 < tt.floor {
+				t.Errorf("%d of %d right, want %d", e.Top1, e.N, tt.floor)
+			}
+			optimized := filepath.Join(t.TempDir(), "optimized.onnx")
+			for _, o := range []oracle.ORTOptions{
+				{Level: oracle.Disabled}, {Level: oracle.Basic}, {Level: oracle.Extended}, {Level: oracle.All, SaveOptimized: optimized},
+			} {
+				if same := agreement(e.Classes, ortClasses(t, q, data, o)); same < 999 {
+					t.Errorf("optimization %s: ONNX Runtime gives %d of %d images the same class", o.Level, same, e.N)
+				}
+			}
+			written, run := operators(t, q.Path()), operators(t, optimized)
+			if written["Conv"] != 19 || run["QLinearConv"] != written["Conv"] || run["Conv"] != 0 {
+				t.Errorf("of %d convolutions ONNX Runtime runs %d in integers and %d in float", written["Conv"], run["QLinearConv"], run["Conv"])
+			}
+		})
+	}
+}
+
+// operators counts the nodes of a model file by operator.
+func operators(t *testing.T, path string) map[string]int {
+	t.Helper()
+	m, err := onnx.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, n := range m.Graph.Nodes {
+		count[n.OpType]++
+	}
+	return count
+}
