@@ -5,14 +5,18 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
+	"time"
 
+	"zaq/internal/method"
 	"zaq/internal/quant"
 )
 
-// Methods, schemes and storage forms, the default of each first.
+// Values of options that are words, the default of each first.
 var (
 	Methods      = []string{"zaq", "rtn"}
 	Schemes      = []string{"deploy", "paper"}
+	WeightRanges = []string{"minmax", "mse"}
+	Observers    = method.Observers
 	Int4Storages = []string{"packed", "int8"}
 )
 
@@ -24,6 +28,8 @@ type Options struct {
 	Seed      uint64 // of everything random
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
+	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse", those of least squared error
+	Observer      string // what an activation's grid spans: "ema" (default), a moving average of batches' extremes, "minmax", "percentile", "mse"
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
@@ -34,6 +40,8 @@ type Options struct {
 
 	CheckpointDir string // where a run's state is kept, so that it can be resumed; "": nowhere
 	Resume        bool   // go on from the state in CheckpointDir, which must be of the same model and options
+
+	CheckpointEvery time.Duration // how often the state is written; default 30 s
 
 	ZAQ ZAQOptions // of method "zaq"
 
@@ -147,7 +155,10 @@ func (o Options) withDefaults() Options {
 	for _, f := range []struct {
 		v   *string
 		def string
-	}{{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.Int4Storage, Int4Storages[0]}} {
+	}{
+		{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.WeightRange, WeightRanges[0]},
+		{&o.Observer, Observers[0]}, {&o.Int4Storage, Int4Storages[0]},
+	} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
@@ -177,16 +188,23 @@ func (o Options) Check() error {
 		return &OptionError{"first-last-bits", strconv.Itoa(o.FirstLastBits), "must be 2 to 8"}
 	case o.Opset != 0 && (o.Opset < 13 || o.Opset > 25):
 		return &OptionError{"opset", strconv.Itoa(o.Opset), "must be 13 to 25: per-channel QuantizeLinear came with 13"}
+	case o.CheckpointEvery < 0:
+		return &OptionError{"checkpoint-every", o.CheckpointEvery.String(), "must not be negative"}
 	case o.Resume && o.CheckpointDir == "":
 		return errResumeFromNowhere
 	}
-	if err := oneOf("method", o.Method, Methods...); err != nil {
-		return err
+	for _, f := range []struct {
+		name, value string
+		known       []string
+	}{
+		{"method", o.Method, Methods}, {"scheme", o.Scheme, Schemes}, {"weight-range", o.WeightRange, WeightRanges},
+		{"observer", o.Observer, Observers}, {"int4-storage", o.Int4Storage, Int4Storages},
+	} {
+		if err := oneOf(f.name, f.value, f.known...); err != nil {
+			return err
+		}
 	}
-	if err := oneOf("scheme", o.Scheme, Schemes...); err != nil {
-		return err
-	}
-	return oneOf("int4-storage", o.Int4Storage, Int4Storages...)
+	return nil
 }
 
 // ParsePrecision reads a precision such as "w4a8": bits of weights, bits of activations, 2 to 8 each. Case

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,11 +26,15 @@ Usage:
         --scheme S          deploy (default; integer kernels everywhere) or paper (the protocol of published tables)
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
+        --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
+        --observer O        what an activation's grid spans: ema (default), the average of batches' extremes, minmax,
+                            percentile (99.99) or mse
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
         --calib DIR         activation ranges from your own images (PNG, JPEG, no labels)
         --checkpoint DIR    keep the run's state here, every now and then and on an interrupt
+        --checkpoint-every D how often, such as 10s or 5m (default 30s)
         --resume            go on from there
         --json              the result as JSON
 
@@ -73,11 +78,14 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
 	flags.Uint64Var(&o.Seed, "seed", 0, "")
 	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
+	flags.StringVar(&o.WeightRange, "weight-range", "minmax", "")
+	flags.StringVar(&o.Observer, "observer", "ema", "")
 	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
 	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
 	flags.IntVar(&o.Opset, "opset", 0, "")
 	flags.StringVar(&o.CalibrationDir, "calib", "", "")
 	flags.StringVar(&o.CheckpointDir, "checkpoint", "", "")
+	flags.DurationVar(&o.CheckpointEvery, "checkpoint-every", 30*time.Second, "")
 	flags.BoolVar(&o.Resume, "resume", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
 	addZAQFlags(flags, &o.ZAQ)

@@ -49,14 +49,16 @@ var openers = map[string]func(path string, split Split) (*Set, error){
 	"imagefolder":   openImageFolder,
 }
 
+// Kinds returns the kinds of sets that Open knows.
+func Kinds() []string { return slices.Sorted(maps.Keys(openers)) }
+
 // Open reads a data set, named as the package comment says. Errors name the file that is missing,
 // truncated or not of the kind.
 func Open(spec string, split Split) (*Set, error) {
 	kind, path, _ := strings.Cut(spec, ":")
 	open, ok := openers[kind]
 	if !ok {
-		known := slices.Sorted(maps.Keys(openers))
-		return nil, fmt.Errorf("unknown data set %q; known: %s:DIR", spec, strings.Join(known, ":DIR, "))
+		return nil, fmt.Errorf("unknown data set %q; known: %s:DIR", spec, strings.Join(Kinds(), ":DIR, "))
 	}
 	set, err := open(path, split)
 	if err != nil {

@@ -16,6 +16,8 @@ type ranges struct {
 	quants []*quant.Quantizer
 	lo, hi []float64 // moving average of the smallest and largest value of a batch
 	seen   int       // batches
+
+	known map[int][2]float64 // ranges that need no observation
 }
 
 func newRanges(sites []*engine.Site) *ranges {
@@ -28,6 +30,14 @@ func newRanges(sites []*engine.Site) *ranges {
 	}
 	r.lo, r.hi = make([]float64, len(r.quants)), make([]float64, len(r.quants))
 	return r
+}
+
+// fix gives a quantizer a range that no observation changes.
+func (r *ranges) fix(q *quant.Quantizer, lo, hi float32) {
+	if r.known == nil {
+		r.known = map[int][2]float64{}
+	}
+	r.known[r.index[q]] = [2]float64{float64(lo), float64(hi)}
 }
 
 // watch switches observation on or off.
@@ -65,7 +75,11 @@ func (r *ranges) update() {
 // apply sets the quantizers from the averages, and the sites from their quantizers.
 func (r *ranges) apply() {
 	for i, q := range r.quants {
-		q.SetRange(0, float32(r.lo[i]), float32(r.hi[i]))
+		lo, hi := r.lo[i], r.hi[i]
+		if k, ok := r.known[i]; ok {
+			lo, hi = k[0], k[1]
+		}
+		q.SetRange(0, float32(lo), float32(hi))
 	}
 	for _, s := range r.sites {
 		s.Load()

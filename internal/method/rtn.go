@@ -8,24 +8,33 @@ import (
 
 // RTN rounds weights to nearest on grids that span their range, with activation ranges from the images of a
 // generator that was warmed up on batch-normalization statistics (or the user's own): RQ, the baseline that
-// fine-tunes nothing.
+// fine-tunes nothing. With images of the user's own there is no generator to warm up, so that the network needs
+// no batch normalization, and agreement is on the first of those images.
 func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	t, err := newTwins(net, &o)
 	if err != nil {
 		return nil, err
 	}
-	if err := newWarmup(t).run(ctx, func() error { return nil }); err != nil {
-		return nil, err
+	if o.Images == nil {
+		if err := newWarmup(t).run(ctx, func() error { return nil }); err != nil {
+			return nil, err
+		}
 	}
 	if err := t.calibrate(); err != nil {
 		return nil, err
 	}
-	m, err := t.paint(heldBack, "held back")
+	var m *images
+	if o.Images == nil {
+		m, err = t.paint(heldBack, "held back")
+	} else {
+		m, err = t.look(o.Images)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return t.result(m)
 }
 
-// heldBack is the number of generated images by which P and Q are compared; none of them is trained on.
+// heldBack is the number of images by which P and Q are compared; where they are generated, none of them is
+// trained on.
 const heldBack = 1024

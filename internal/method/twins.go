@@ -2,6 +2,7 @@ package method
 
 import (
 	"math"
+	"slices"
 
 	"zaq/internal/engine"
 	"zaq/internal/metric"
@@ -52,6 +53,7 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 		return nil, err
 	}
 	t.ranges = newRanges(t.q.Sites)
+	t.fixImageRange()
 	if t.pOut, err = tensors(t.p, t.pNet.Outputs); err != nil {
 		return nil, err
 	}
@@ -67,6 +69,18 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	}
 	t.qFeat, err = tensors(t.q, features)
 	return t, err
+}
+
+// fixImageRange gives the quantizer of the image, where there is one, the range from black to white: generated
+// images are less bright than real ones, which would be clipped.
+func (t *twins) fixImageRange() {
+	for _, s := range t.placement.Activations {
+		if s.Tensor != t.qNet.Inputs[0] {
+			continue
+		}
+		lo, hi := t.o.Pixels.PixelRange()
+		t.ranges.fix(s.Quantizer, slices.Min(lo), slices.Max(hi))
+	}
 }
 
 // lower adds P and Q to a graph; what is given is shared.
@@ -111,6 +125,19 @@ func (t *twins) paint(n int, purpose string) (*images, error) {
 	return m, nil
 }
 
+// look takes the first of given images, with what P says of them.
+func (t *twins) look(x []float32) (*images, error) {
+	size := t.gen.Image.Len()
+	m := &images{n: min(len(x)/size, heldBack)}
+	m.x = x[:m.n*size]
+	v, err := t.viewer(min(t.o.Generator.Batch, m.n), nil)
+	if err != nil {
+		return nil, err
+	}
+	v.each(m, func(n int) { m.logits = append(m.logits, v.prog.Data(v.pOut)[:n*v.pOut.Len()]...) })
+	return m, nil
+}
+
 // viewer shows given images to P and Q.
 type viewer struct {
 	prog *engine.Program
@@ -142,16 +169,20 @@ func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
 // of positions with the same strongest channel.
 func (v *viewer) agreement(m *images) float64 {
-	size, classes := v.in.Len(), v.qOut.C
-	batch := v.prog.Batch()
 	var got []float32
+	v.each(m, func(n int) { got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
+	return metric.Agreement(m.logits, got, v.qOut.C)
+}
+
+// each shows the images, a batch at a time; f is called behind each with the number of images that count.
+func (v *viewer) each(m *images, f func(n int)) {
+	size, batch := v.in.Len(), v.prog.Batch()
 	for i := 0; i < m.n; i += batch {
 		n := min(batch, m.n-i)
 		copy(v.prog.Data(v.in), m.x[i*size:(i+n)*size])
 		v.prog.Run()
-		got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...)
+		f(n)
 	}
-	return metric.Agreement(m.logits, got, classes)
 }
 
 // costs measures every layer with weights on generated images.

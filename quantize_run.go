@@ -1,0 +1,231 @@
+package zaq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"zaq/internal/dataset"
+	"zaq/internal/engine"
+	"zaq/internal/kernel"
+	"zaq/internal/method"
+	"zaq/internal/nn"
+	"zaq/internal/onnx"
+	"zaq/internal/preprocess"
+	"zaq/internal/quant"
+)
+
+// checkpointName is the file in a CheckpointDir that holds the state of a run of Quantize.
+const checkpointName = "quantize.ckpt"
+
+// quantize runs the method and writes what it made. o has its defaults.
+func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
+	if err := kernel.PathErr(); err != nil {
+		return nil, err
+	}
+	p, err := quant.ParsePrecision(o.Precision)
+	if err != nil {
+		return nil, err
+	}
+	images, err := m.calibrationImages(o.CalibrationDir)
+	if err != nil {
+		return nil, err
+	}
+	if o.CheckpointDir != "" {
+		if err := makeWritable(o.CheckpointDir); err != nil {
+			return nil, err
+		}
+	}
+	run, err := m.runMethod(ctx, o, p, images)
+	if err != nil {
+		return nil, m.explain(err, o)
+	}
+	if err := nn.FoldBatchNorm(run.Net); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	q := &Quantized{
+		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
+		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
+	}
+	data, err := m.export(run.Net, q, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	return &Result{
+		Method: q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
+		Layers: layerCosts(run, o.Int4Storage),
+		Steps:  run.Steps, Kept: run.Kept, Agreement: run.Agreement,
+		artifact: artifact{data},
+	}, nil
+}
+
+func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, images []float32) (*method.Result, error) {
+	mo := methodOptions(o, p)
+	mo.Pixels = (*preprocess.Spec)(&m.pre)
+	mo.Images = images
+	if o.Method == "rtn" {
+		return method.RTN(ctx, m.net, mo)
+	}
+	if o.CheckpointDir != "" {
+		mo.Checkpoint = filepath.Join(o.CheckpointDir, checkpointName)
+		mo.Fingerprint = fingerprint(m, o, images)
+	}
+	return method.ZAQ(ctx, m.net, mo)
+}
+
+// methodOptions are o in the words of package method, without what depends on the model.
+func methodOptions(o Options, p quant.Precision) method.Options {
+	z := o.ZAQ
+	schedule := engine.Cosine
+	if z.Schedule == "step" {
+		schedule = engine.Thirds
+	}
+	return method.Options{
+		Place: nn.PlaceOptions{
+			Scheme: o.Scheme, WBits: p.W, ABits: p.A, FirstLastBits: o.FirstLastBits, PerTensor: o.PerTensor,
+		},
+		MSE:      o.WeightRange == "mse",
+		Observer: o.Observer,
+		Seed:     o.Seed,
+		Generator: method.Generator{
+			Batch: z.Batch, Warmup: z.Warmup, LR: z.GLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
+		},
+		ZAQ: method.ZAQOptions{
+			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
+			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA,
+			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
+			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: z.KeepLast,
+		},
+		Resume: o.Resume,
+		Every:  o.CheckpointEvery,
+		Progress: func(p method.Progress) {
+			o.Progress(Progress{Phase: phases[p.Phase], Step: p.Step, Total: p.Total, Metrics: metrics(p.Metrics)})
+		},
+	}
+}
+
+// Settings of the methods that nobody had a reason to change yet.
+const (
+	latent             = 256 // width of the generator's noise
+	momentum           = 0.9 // of SGD, Nesterov's
+	calibrationBatches = 32  // of generated images, for activation ranges
+)
+
+// phases are the names that package method has for them.
+var phases = map[string]string{"warm up": PhaseWarmUp, "calibrate": PhaseMeasure, "train": PhaseTrain}
+
+func metrics(ms []method.Metric) []Metric {
+	var out []Metric
+	for _, m := range ms {
+		out = append(out, Metric(m))
+	}
+	return out
+}
+
+// explain adds to an error of a method which file it is about, and what can be done.
+func (m *Model) explain(err error, o Options) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case Hint(err) != "": // it names its own file
+		return err
+	case !errors.Is(err, method.ErrNoBatchNorm):
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own"
+	if o.Method == "rtn" {
+		advice = "--calib DIR takes activation ranges from images of your own"
+	}
+	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}
+}
+
+// calibrationImages reads the images in dir in the form that the network takes, [n, H, W, C]; nil where dir is "".
+func (m *Model) calibrationImages(dir string) ([]float32, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	set, err := dataset.Open("imagefolder:"+dir, dataset.Train)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkImages(set); err != nil {
+		return nil, err
+	}
+	images := make([]float32, len(set.Pixels))
+	(*preprocess.Spec)(&m.pre).Apply(images, set.Pixels, set.N)
+	return images, nil
+}
+
+// makeWritable makes a directory where there is none, and finds out before a long run whether files can be
+// written there.
+func makeWritable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".zaq.*")
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// export encodes the network as an ONNX file, and reads that back as a stranger would: a file that zaq itself
+// refuses must not leave it.
+func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error) {
+	metadata, err := q.metadata(m.pre)
+	if err != nil {
+		return nil, err
+	}
+	file, err := nn.Export(net, nn.ExportOptions{
+		Opset: int64(o.Opset), Int4Storage: o.Int4Storage,
+		Metadata: metadata, ProducerName: producer, ProducerVersion: q.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	data, err := file.Encode()
+	if err != nil {
+		return nil, err
+	}
+	back, err := onnx.Decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("the quantized file: %w", err)
+	}
+	if _, err := nn.Import(back); err != nil {
+		return nil, fmt.Errorf("the quantized file: %w", err)
+	}
+	return data, nil
+}
+
+// producer is the name under which files say who wrote them.
+const producer = "zaq"
+
+// layerCosts joins what a method measured with what is in its network.
+func layerCosts(run *method.Result, int4Storage string) []LayerCost {
+	activationBits := map[string]int{}
+	for _, l := range run.Net.Summary() {
+		activationBits[l.Name] = l.ActivationBits
+	}
+	var costs []LayerCost
+	for i, c := range run.Costs {
+		w := run.Placement.Weights[i]
+		bits := w.Quantizer.Bits
+		size := int64(len(w.Value.Data))
+		if bits <= 4 && int4Storage == nn.Int4Packed {
+			size = (size + 1) / 2
+		}
+		costs = append(costs, LayerCost{
+			Layer: c.Layer.Name, Kind: c.Layer.Op.Kind(),
+			WeightBits: bits, ActivationBits: activationBits[c.Layer.Name],
+			WeightSQNR: finite(c.WeightSQNR), OutputSQNR: finite(c.OutputSQNR), Bytes: size,
+		})
+	}
+	return costs
+}
+
+// lossless bounds ratios, in decibels: a layer that lost nothing has an infinite one, which JSON cannot say.
+const lossless = 150
+
+func finite(decibels float64) float64 { return min(max(decibels, -lossless), lossless) }

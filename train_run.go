@@ -1,0 +1,176 @@
+package zaq
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"zaq/internal/checkpoint"
+	"zaq/internal/dataset"
+	"zaq/internal/kernel"
+	"zaq/internal/method"
+	"zaq/internal/nn"
+	"zaq/internal/onnx"
+	"zaq/internal/preprocess"
+)
+
+// architectures are the settings of Architectures.
+var architectures = map[string]struct{ depth, width int }{
+	"resnet8":         {8, 16},
+	"resnet14":        {14, 16},
+	"resnet20":        {20, 16},
+	"resnet20-narrow": {20, 8},
+}
+
+// trainSize is the least height and width of the images that networks are trained for.
+var trainSize = [2]int{32, 32}
+
+// trainCheckpoint is the file in a checkpoint directory that keeps a training run.
+const trainCheckpoint = "train.ckpt"
+
+// keyTraining is the metadata that says how a float network was trained. It survives quantization.
+const keyTraining = "dev.zaq.training"
+
+func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
+	if err := kernel.PathErr(); err != nil {
+		return nil, err
+	}
+	set, err := openImages(o.Data, dataset.Train, trainSize)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.Classes) == 0 {
+		return nil, &OptionError{"data", o.Data, "its classes have no names, so their number is not known"}
+	}
+	// A missing file is better found before the work than after.
+	if _, err := openTestSet(o.Data); err != nil {
+		return nil, err
+	}
+	pixels := standardize(set)
+	arch := architectures[o.Arch]
+	net, err := nn.ResNet(nn.ResNetConfig{
+		Depth: arch.depth, Width: arch.width, Image: [3]int{set.C, set.H, set.W}, Classes: len(set.Classes),
+	}, o.Seed)
+	if err != nil {
+		return nil, err
+	}
+	pixels.Input = net.Inputs[0]
+
+	m := method.TrainOptions{
+		Epochs: o.Epochs, Batch: o.Batch, LR: o.LR, WeightDecay: o.WeightDecay, Seed: o.Seed,
+		Fingerprint: o.fingerprint(set), Resume: o.Resume,
+		Epoch: func(number int, loss float64) {
+			o.Log.Info("epoch done", "number", number, "of", o.Epochs, "loss", loss)
+		},
+		Progress: func(step, total int, loss, lr float64) {
+			o.Progress(Progress{Phase: PhaseTrain, Step: step, Total: total, Metrics: []Metric{{"loss", loss}, {"lr", lr}}})
+		},
+	}
+	if o.CheckpointDir != "" {
+		if err := makeWritable(o.CheckpointDir); err != nil {
+			return nil, err
+		}
+		m.Checkpoint = filepath.Join(o.CheckpointDir, trainCheckpoint)
+	}
+	done, err := method.Train(ctx, net, set, pixels, m)
+	if err != nil {
+		return nil, err
+	}
+	r := &TrainResult{Arch: o.Arch, Parameters: done.Parameters, Epochs: o.Epochs, Loss: done.Losses[len(done.Losses)-1]}
+	if r.data, err = exportTrained(net, pixels, o); err != nil {
+		return nil, err
+	}
+	e, err := testTrained(ctx, r.data, pixels, o)
+	if err != nil {
+		return nil, err
+	}
+	r.Test = *e
+	return r, nil
+}
+
+// fingerprint names the run that a checkpoint belongs to: everything that its result depends on.
+func (o TrainOptions) fingerprint(set *dataset.Set) string {
+	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	return checkpoint.Fingerprint(
+		"verb=train",
+		"arch="+o.Arch,
+		fmt.Sprintf("data=%s", set.Name),
+		fmt.Sprintf("images=%d", set.N),
+		fmt.Sprintf("pixels=%x", sha256.Sum256(set.Pixels)),
+		fmt.Sprintf("epochs=%d", o.Epochs),
+		fmt.Sprintf("batch=%d", o.Batch),
+		"lr="+float(o.LR),
+		"weight-decay="+float(o.WeightDecay),
+		fmt.Sprintf("seed=%d", o.Seed),
+		"kernels="+kernel.Path(),
+	)
+}
+
+// standardize describes inputs with mean 0 and deviation 1 over all pixels of the set, channel by channel.
+func standardize(set *dataset.Set) *preprocess.Spec {
+	s := &preprocess.Spec{Scale: 1.0 / 255, Color: "rgb", Size: [2]int{set.H, set.W}}
+	if set.C == 1 {
+		s.Color = "gray"
+	}
+	for c := range set.C {
+		var sum, squares int // of bytes: exact
+		for i := c; i < len(set.Pixels); i += set.C {
+			v := int(set.Pixels[i])
+			sum, squares = sum+v, squares+v*v
+		}
+		n := float64(len(set.Pixels) / set.C)
+		mean := float64(sum) / n
+		std := math.Sqrt(max(0, float64(squares)/n-float64(mean*mean)))
+		s.Mean, s.Std = append(s.Mean, decimals(mean/255)), append(s.Std, max(decimals(std/255), 1e-4))
+	}
+	return s
+}
+
+// decimals rounds to the four decimals that such figures are usually given with.
+func decimals(v float64) float64 { return math.Round(v*1e4) / 1e4 }
+
+// testTrained evaluates the file, as it will be read, on the test images, which nothing before has seen.
+func testTrained(ctx context.Context, data []byte, pixels *preprocess.Spec, o TrainOptions) (*Evaluation, error) {
+	start := time.Now()
+	file, err := onnx.Decode(data)
+	if err != nil {
+		return nil, err
+	}
+	net, err := nn.Import(file)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{path: o.Arch, pre: Preprocessing(*pixels), loaded: loaded{file: file, net: net, input: pixels.Input}}
+	e, err := evaluate(ctx, m, o.Data, EvalOptions{Progress: o.Progress, Log: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	e.Data, e.Elapsed = o.Data, time.Since(start)
+	return e, nil
+}
+
+// exportTrained makes the file, with all that is needed to use it and to train it again.
+func exportTrained(net *nn.Network, pixels *preprocess.Spec, o TrainOptions) ([]byte, error) {
+	encoded, err := pixels.Encode()
+	if err != nil {
+		return nil, err
+	}
+	kind, _, _ := strings.Cut(o.Data, ":")
+	file, err := nn.Export(net, nn.ExportOptions{
+		ProducerName: "zaq", ProducerVersion: Version(),
+		Metadata: []onnx.Property{
+			{Key: keyTraining, Value: fmt.Sprintf("%s on %s, %d epochs, batch %d, lr %g, weight decay %g, seed %d, %s kernels",
+				o.Arch, kind, o.Epochs, o.Batch, o.LR, o.WeightDecay, o.Seed, kernel.Path())},
+			{Key: keyPreprocess, Value: string(encoded)},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file.Encode()
+}
