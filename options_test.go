@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 		{Options{ZAQ: ZAQOptions{Steps: 90}}, "mse", 0},
 		{Options{ZAQ: ZAQOptions{Steps: 90}, Observer: "ema"}, "ema", 30},
 		{Options{ZAQ: ZAQOptions{Steps: 90, RangeSteps: 5}, Observer: "ema"}, "ema", 5},
-		{Options{Method: "rtn", ZAQ: ZAQOptions{Steps: 90}}, "ema", 30},
+		{Options{Method: "rtn"}, "percentile", 0},
 	} {
 		if o := c.o.withDefaults(); o.Observer != c.observer || o.ZAQ.RangeSteps != c.steps {
 			t.Errorf("%+v: observer %q, %d range steps", c.o, o.Observer, o.ZAQ.RangeSteps)

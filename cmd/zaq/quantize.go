@@ -27,8 +27,8 @@ Usage:
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
         --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
-        --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least; ema
-                            (default of rtn), the average of batches' extremes; minmax; or percentile (99.99)
+        --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
+                            percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
