@@ -52,19 +52,41 @@ func Hint(err error) string {
 // interrupted turns the error of a cancelled context into ErrInterrupted, with the way to go on where there
 // is a checkpoint to go on from. Other errors stay as they are.
 func interrupted(ctx context.Context, err error, checkpointDir string) error {
-	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	switch {
+	case !cancelled(ctx, err):
 		return err
-	}
-	if checkpointDir == "" {
+	case checkpointDir == "":
 		return &HintError{
-			Err:    fmt.Errorf("%w: no checkpoint was asked for, nothing is kept (%w)", ErrInterrupted, err),
+			Err:    &interruption{"no checkpoint was asked for, nothing is kept", err},
 			Advice: "with --checkpoint DIR a run can be taken up again",
 		}
 	}
 	return &HintError{
-		Err:    fmt.Errorf("%w: checkpoint written to %s (%w)", ErrInterrupted, checkpointDir, err),
+		Err:    &interruption{"checkpoint written to " + checkpointDir, err},
 		Advice: "the same command with --resume goes on from there",
 	}
+}
+
+// interruptedBriefly is interrupted for what takes seconds and keeps no checkpoint.
+func interruptedBriefly(ctx context.Context, err error) error {
+	if !cancelled(ctx, err) {
+		return err
+	}
+	return &interruption{"nothing is kept", err}
+}
+
+// interruption is ErrInterrupted with what became of the run. Its cause, the error of the context, says nothing more.
+type interruption struct {
+	text  string
+	cause error
+}
+
+func (e *interruption) Error() string   { return ErrInterrupted.Error() + ": " + e.text }
+func (e *interruption) Unwrap() []error { return []error{ErrInterrupted, e.cause} }
+
+// cancelled reports whether err is there because ctx was cancelled.
+func cancelled(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
 // oneOf checks that value is among known.

@@ -66,7 +66,8 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 		return err
 	}
 	shape := m.net.Values[m.input].Shape
-	if spec == nil {
+	guess := spec == nil
+	if guess {
 		if spec, err = preprocess.Assumed(shape); err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
@@ -82,7 +83,7 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	if err := final.CheckInput(shape); err != nil {
 		return fmt.Errorf("%s: %w", source, err)
 	}
-	if final.Assumed {
+	if guess && final.Assumed {
 		c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",
 			"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
 	}

@@ -142,6 +142,9 @@ func TestInterrupted(t *testing.T) {
 	if err := interrupted(ctx, nil, "dir"); err != nil {
 		t.Errorf("a run that was through: %v", err)
 	}
+	if err := interruptedBriefly(ctx, ctx.Err()); !errors.Is(err, ErrInterrupted) || Hint(err) != "" {
+		t.Errorf("what keeps no checkpoint: %v, hint %q", err, Hint(err))
+	}
 	for _, dir := range []string{"", "dir"} {
 		err := interrupted(ctx, ctx.Err(), dir)
 		if !errors.Is(err, ErrInterrupted) || !errors.Is(err, context.Canceled) || Hint(err) == "" || !strings.Contains(err.Error(), dir) {

@@ -37,13 +37,19 @@ type LayerCost struct {
 
 // Quantize makes a quantized network of m. It checks o first (see Options.Check), reports through o.Progress,
 // and stops between two steps when ctx is cancelled: then the checkpoint is written, where there is a
-// directory for it, and the error is ErrInterrupted.
+// directory for it, and the error is ErrInterrupted. Method "rtn" takes seconds and keeps no checkpoint.
+//
+// The checkpoint of a finished run stays where it is: resumed, it ends in the same bytes once more. A run
+// without Options.Resume begins anew and replaces it.
 func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	start := time.Now()
 	r, err := quantize(ctx, m, o.withDefaults())
+	if err != nil && o.Method == "rtn" {
+		return nil, interruptedBriefly(ctx, err)
+	}
 	if err != nil {
 		return nil, interrupted(ctx, err, o.CheckpointDir)
 	}

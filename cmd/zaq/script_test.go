@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 //	                          "error: ..." and no more than one "hint: ..."
 //	model KIND FILE           write a small network, see models_test.go
 //	images FILE N             write N images in CIFAR-10's form
+//	pngs DIR N                write N images of 32 x 32 pixels as PNG files
 //	truncate FROM TO N        copy the first N bytes of a file
 //	empty DIR                 DIR must exist and hold nothing, hidden files included
 //	await GLOB                wait until a file of that name appears
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 			"status":   status,
 			"model":    command(2, func(ts *testscript.TestScript, a []string) error { return writeModel(a[0], ts.MkAbs(a[1])) }),
 			"images":   command(2, func(ts *testscript.TestScript, a []string) error { return writeImages(ts.MkAbs(a[0]), a[1]) }),
+			"pngs":     command(2, func(ts *testscript.TestScript, a []string) error { return writePNGs(ts.MkAbs(a[0]), a[1]) }),
 			"truncate": command(3, truncate),
 			"empty":    command(1, empty),
 			"await":    command(1, await),

@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"time"
@@ -295,7 +296,10 @@ func (r *zaq) stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return errors.Join(ctx.Err(), r.save())
+	if saveErr := r.save(); saveErr != nil {
+		return fmt.Errorf("interrupted, and the state of the run is lost: %w", saveErr)
+	}
+	return ctx.Err()
 }
 
 func (r *zaq) save() error {

@@ -173,15 +173,23 @@ func (s *Spec) CheckImages(height, width, channels int) error {
 // [N,C,H,W]. Axes that are not positive are open.
 func (s *Spec) CheckInput(shape []int) error {
 	if len(shape) != 4 {
-		return fmt.Errorf("preprocess: input %q has shape %v, not [N,C,H,W]", s.Input, shape)
+		return fmt.Errorf("preprocess: %s has shape %v, not [N,C,H,W]", s.input(), shape)
 	}
 	if shape[1] > 0 && shape[1] != s.Channels() {
-		return fmt.Errorf("preprocess: input %q has %d channels, color %q %d", s.Input, shape[1], s.Color, s.Channels())
+		return fmt.Errorf("preprocess: %s has %d channels, color %q %d", s.input(), shape[1], s.Color, s.Channels())
 	}
 	for i, axis := range []string{"height", "width"} {
 		if have := shape[2+i]; have > 0 && s.Size[i] > 0 && have != s.Size[i] {
-			return fmt.Errorf("preprocess: input %q has %s %d, size says %d", s.Input, axis, have, s.Size[i])
+			return fmt.Errorf("preprocess: %s has %s %d, size says %d", s.input(), axis, have, s.Size[i])
 		}
 	}
 	return nil
+}
+
+// input names the input in errors.
+func (s *Spec) input() string {
+	if s.Input == "" {
+		return "the input"
+	}
+	return fmt.Sprintf("input %q", s.Input)
 }
