@@ -20,6 +20,14 @@ var (
 	Int4Storages = []string{"packed", "int8"}
 )
 
+// movingObserver is the one whose ranges go on moving while Q trains.
+const movingObserver = "ema"
+
+// defaultObserver is what each method does about activation ranges unless it is told. Extremes of generated images
+// are wider than those of real ones and cost plain rounding many points below 8 bits; a network that is trained
+// afterwards can afford to clip more.
+var defaultObserver = map[string]string{"zaq": "mse", "rtn": "percentile"}
+
 // Options say how to quantize. The zero value is the recommended way.
 type Options struct {
 	Method    string // "zaq" (default) or "rtn"
@@ -29,7 +37,7 @@ type Options struct {
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse", those of least squared error
-	Observer      string // what an activation's grid spans: "ema" (default), a moving average of batches' extremes, "minmax", "percentile", "mse"
+	Observer      string // what an activation's grid spans: "mse", the range of least squared error (default of zaq); "percentile", all but one in 10,000 (default of rtn); "ema", a moving average of batches' extremes; "minmax"
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
@@ -52,22 +60,22 @@ type Options struct {
 // ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a
 // sensible choice too, take a negative number for "leave this term out".
 type ZAQOptions struct {
-	Steps    int     // of the quantized network Q; default 500
+	Steps    int     // of the quantized network Q; default 600
 	Batch    int     // images a step; default 64
 	QPerG    int     // Q steps for each step of the generator G; default 5
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 60
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
-	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.03
 	GLR      float64 // of G (Adam); default 1e-3
 
-	Alpha       float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
+	Alpha       float64 // weight of the feature discrepancy D_f; default 1, negative: none
 	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
 	Tau         float64 // temperature of the layers' weights in D_f; default 1
 	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9
 	WeightDecay float64 // of Q; default 5e-4, negative: none
 	GradClip    float64 // largest norm of a gradient; default 1, negative: no limit
 
-	RangeSteps int  // Q steps during which activation ranges move (EMA 0.9); default a third of Steps
+	RangeSteps int  // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
 	NoClip     bool // let G paint pixels outside 0..255
 	PassGrad   bool // straight-through gradient outside a quantizer's range too; cut there otherwise
 	KeepLast   bool // keep the last step's weights; otherwise the best by agreement on held-back generated images
@@ -76,8 +84,8 @@ type ZAQOptions struct {
 // DefaultZAQOptions returns the values that zeros stand for.
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
-		Steps: 500, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.01, GLR: 1e-3,
-		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
+		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.03, GLR: 1e-3,
+		Alpha: 1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
 	}
 }
 
@@ -108,9 +116,6 @@ func (z ZAQOptions) withDefaults() ZAQOptions {
 	}
 	if z.Schedule == "" {
 		z.Schedule = d.Schedule
-	}
-	if z.RangeSteps == 0 {
-		z.RangeSteps = (z.Steps + 2) / 3
 	}
 	return z
 }
@@ -157,13 +162,22 @@ func (o Options) withDefaults() Options {
 		def string
 	}{
 		{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.WeightRange, WeightRanges[0]},
-		{&o.Observer, Observers[0]}, {&o.Int4Storage, Int4Storages[0]},
+		{&o.Int4Storage, Int4Storages[0]},
 	} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
 	}
+	if o.Observer == "" {
+		o.Observer = defaultObserver[o.Method]
+	}
 	o.ZAQ = o.ZAQ.withDefaults()
+	switch {
+	case o.Observer != movingObserver:
+		o.ZAQ.RangeSteps = 0
+	case o.ZAQ.RangeSteps == 0:
+		o.ZAQ.RangeSteps = (o.ZAQ.Steps + 2) / 3
+	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}

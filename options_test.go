@@ -36,7 +36,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("zero options are %+v, want %+v", got, want)
 	}
 	z := ZAQOptions{Steps: 90, Alpha: -1, Beta: 0.2}.withDefaults()
-	if z.Alpha != 0 || z.Beta != 0.2 || z.Steps != 90 || z.RangeSteps != 30 || z.LR != DefaultZAQOptions().LR {
+	if z.Alpha != 0 || z.Beta != 0.2 || z.Steps != 90 || z.LR != DefaultZAQOptions().LR {
 		t.Errorf("%+v", z)
 	}
 	// No default may be zero where zero stands for the default.
@@ -44,6 +44,20 @@ func TestDefaults(t *testing.T) {
 	for _, f := range reflect.VisibleFields(d.Type()) {
 		if f.Type.Kind() != reflect.Bool && f.Name != "RangeSteps" && d.FieldByIndex(f.Index).IsZero() {
 			t.Errorf("the default of %s is zero", f.Name)
+		}
+	}
+	for _, c := range []struct {
+		o        Options
+		observer string
+		steps    int
+	}{
+		{Options{ZAQ: ZAQOptions{Steps: 90}}, "mse", 0},
+		{Options{ZAQ: ZAQOptions{Steps: 90}, Observer: "ema"}, "ema", 30},
+		{Options{ZAQ: ZAQOptions{Steps: 90, RangeSteps: 5}, Observer: "ema"}, "ema", 5},
+		{Options{Method: "rtn"}, "percentile", 0},
+	} {
+		if o := c.o.withDefaults(); o.Observer != c.observer || o.ZAQ.RangeSteps != c.steps {
+			t.Errorf("%+v: observer %q, %d range steps", c.o, o.Observer, o.ZAQ.RangeSteps)
 		}
 	}
 	o := Options{}.withDefaults()

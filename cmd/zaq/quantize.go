@@ -27,8 +27,8 @@ Usage:
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
         --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
-        --observer O        what an activation's grid spans: ema (default), the average of batches' extremes, minmax,
-                            percentile (99.99) or mse
+        --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
+                            percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
@@ -39,15 +39,15 @@ Usage:
         --json              the result as JSON
 
 Method zaq:
-        --steps N           of the quantized network Q (default 500)
+        --steps N           of the quantized network Q (default 600)
         --batch N           images a step (default 64)
         --q-per-g N         steps of Q for each of the generator G (default 5)
         --warmup N          steps of G before all others (default 60)
-        --range-steps N     steps of Q until activation ranges freeze; a third of --steps otherwise
+        --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q (default 0.01)
+        --lr X              of Q (default 0.03)
         --g-lr X            of G (default 0.001)
-        --alpha X           weight of the feature discrepancy (default 0.1)
+        --alpha X           weight of the feature discrepancy (default 1)
         --beta X            weight of G's activation regulariser (default 0.05)
         --tau X             temperature of layer weights in the feature discrepancy (default 1)
         --feature-ema X     decay of their moving average (default 0.9)
@@ -79,7 +79,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.Uint64Var(&o.Seed, "seed", 0, "")
 	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
 	flags.StringVar(&o.WeightRange, "weight-range", "minmax", "")
-	flags.StringVar(&o.Observer, "observer", "ema", "")
+	flags.StringVar(&o.Observer, "observer", "", "")
 	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
 	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
 	flags.IntVar(&o.Opset, "opset", 0, "")

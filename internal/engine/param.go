@@ -84,10 +84,18 @@ func (s *laneSums[T]) add(dst []T, i0, i1 int) {
 	out := dst[i0:i1]
 	for _, l := range s.lane {
 		l = l[i0:i1]
-		for i, v := range l {
-			out[i] += v
-		}
+		accumulate(out, l)
 		clear(l)
+	}
+}
+
+func accumulate[T float32 | float64](dst, src []T) {
+	if d, ok := any(dst).([]float32); ok {
+		kernel.Accumulate(d, any(src).([]float32))
+		return
+	}
+	for i, v := range src {
+		dst[i] += v
 	}
 }
 

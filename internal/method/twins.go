@@ -222,6 +222,9 @@ func (t *twins) result(m *images) (*Result, error) {
 		return nil, err
 	}
 	t.q.Store()
+	for _, w := range t.placement.Weights {
+		w.Round() // so that folding a factor into weight and scale cannot move an integer
+	}
 	return &Result{Net: t.qNet, Placement: t.placement, Costs: costs, Agreement: v.agreement(m)}, nil
 }
 
