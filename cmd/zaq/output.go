@@ -21,6 +21,8 @@ func checkOutput(path string, inputs ...string) error {
 	switch {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("output %s: is a directory", path)
+	case err == nil && !info.Mode().IsRegular():
+		return nil // a pipe or a device: nothing but writing tells
 	case err == nil:
 		for _, in := range inputs {
 			if i, err := os.Stat(in); err == nil && os.SameFile(i, info) {
