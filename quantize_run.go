@@ -100,6 +100,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		},
 		Resume: o.Resume,
 		Every:  o.CheckpointEvery,
+		Warn:   func(text string) { o.Log.Warn(text) },
 		Progress: func(p method.Progress) {
 			o.Progress(Progress{Phase: phases[p.Phase], Step: p.Step, Total: p.Total, Metrics: metrics(p.Metrics)})
 		},

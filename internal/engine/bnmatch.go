@@ -20,11 +20,20 @@ type bnMatch struct {
 	ka, k0     [][]float32 // dx = ka*x + k0 for each channel, up to the loss's factor
 	sum, sumSq [][]float64
 	losses     []float64
+	gain       []float64
+}
+
+// BNMatch is the loss of the function of that name.
+type BNMatch struct {
+	Loss *Loss
+	// Gain says for each layer, of the last run, how many times larger than the running deviation the batch's is: the
+	// geometric mean over channels.
+	Gain []float64
 }
 
 // BNMatch adds the loss for the tensors at, which enter batch normalizations.
-func (g *Graph) BNMatch(name string, at []PreNorm) *Loss {
-	n := &bnMatch{lossBase: newLoss(name), at: at, losses: make([]float64, len(at))}
+func (g *Graph) BNMatch(name string, at []PreNorm) *BNMatch {
+	n := &bnMatch{lossBase: newLoss(name), at: at, losses: make([]float64, len(at)), gain: make([]float64, len(at))}
 	for _, a := range at {
 		c := a.Tensor.C
 		n.inputs = append(n.inputs, a.Tensor)
@@ -32,7 +41,7 @@ func (g *Graph) BNMatch(name string, at []PreNorm) *Loss {
 		n.ka, n.k0 = append(n.ka, make([]float32, c)), append(n.k0, make([]float32, c))
 		n.sum, n.sumSq = append(n.sum, make([]float64, c)), append(n.sumSq, make([]float64, c))
 	}
-	return g.addLoss(n)
+	return &BNMatch{Loss: g.addLoss(n), Gain: n.gain}
 }
 
 func (n *bnMatch) forward(b *builder) {
@@ -63,6 +72,7 @@ func (n *bnMatch) measure(l, batch int) {
 	n.lane[l][1].drain(n.sumSq[l], 0, c)
 	share := 1 / float64(len(n.at)*c)
 	n.losses[l] = 0
+	var logGain float64
 	for k := range c {
 		variance := float64(a.Stats.Var[k]) + float64(a.Stats.Epsilon)
 		sigma := math.Sqrt(variance)
@@ -70,11 +80,13 @@ func (n *bnMatch) measure(l, batch int) {
 		s := math.Sqrt(max(0, n.sumSq[l][k]/count-float64(m*m)) + float64(a.Stats.Epsilon))
 		dm, ds := (m-float64(a.Stats.Mean[k]))/sigma, s/sigma-1
 		n.losses[l] += share * (dm*dm + ds*ds)
+		logGain += math.Log(s/sigma) / float64(c)
 		// d/dx = 2 share (dm/sigma + ds/sigma (x - m)/s) / count
 		along := 2 * share * ds / (sigma * s * count)
 		n.ka[l][k] = float32(along)
 		n.k0[l][k] = float32(2*share*dm/(sigma*count) - float64(along*m))
 	}
+	n.gain[l] = math.Exp(logGain)
 }
 
 func (n *bnMatch) backward(b *builder) {

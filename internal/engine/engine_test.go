@@ -63,7 +63,7 @@ func build(t testing.TB, r *rand.Rand) *net {
 	x = g.BatchNorm("bn2", x, nil, nil, stats(8), true)
 	x = g.Affine("pixels", x, ones(8), make([]float32, 8))
 	y := must(g.Conv("c2", x, weight("c2.w", 9*8*12, 12), shape(12, 3, 2, 1)))
-	match := g.BNMatch("statistics", []PreNorm{{y, stats(12)}, {x, stats(8)}})
+	match := g.BNMatch("statistics", []PreNorm{{y, stats(12)}, {x, stats(8)}}).Loss
 	y = g.BatchNorm("bn3", y, param("g3", 12, 0.2, 1), param("b3", 12, 0.2, 0), stats(12), false)
 	s, err := g.Window("shortcut", x, Window{Step: [3]int{2, 2, 1}, Count: [3]int{4, 4, 8}, Before: [3]int{0, 0, 2}, After: [3]int{0, 0, 2}})
 	s = must(s, err)

@@ -345,7 +345,7 @@ func lossCases(t *testing.T) (cases []*parity) {
 		c.give(fmt.Sprint("var", i), s.Var, channels)
 		at = append(at, PreNorm{c.input(fmt.Sprint("x", i), 4+i, 5, channels), s})
 	}
-	return append(cases, c.runLoss(c.g.BNMatch("loss", at)))
+	return append(cases, c.runLoss(c.g.BNMatch("loss", at).Loss))
 }
 
 // optimizer is SGD or Adam.

@@ -38,7 +38,8 @@ type Options struct {
 	Every       time.Duration // between checkpoints; default 30 s
 
 	Progress func(Progress)
-	Threads  int // 0: GOMAXPROCS
+	Warn     func(string) // what a user should know; nil drops it
+	Threads  int          // 0: GOMAXPROCS
 }
 
 // Generator are the settings of the source of images that all methods share.

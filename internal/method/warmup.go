@@ -2,6 +2,7 @@ package method
 
 import (
 	"context"
+	"fmt"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
@@ -28,7 +29,8 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 	if !t.hasStats() {
 		return ErrNoBatchNorm
 	}
-	loss := t.g.BNMatch("BN statistics", t.p.PreNorm)
+	match := t.g.BNMatch("BN statistics", t.p.PreNorm)
+	loss := match.Loss
 	prog, err := t.g.Compile(engine.Spec{
 		Batch: o.Generator.Batch, Objective: []engine.Term{{Loss: loss, Coef: 1}}, WRT: t.gen.Params, Threads: o.Threads,
 	})
@@ -43,6 +45,9 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 		prog.Run()
 		w.adam.Step()
 		w.steps++
+		if w.steps == 1 {
+			w.checkAssumed(match.Gain[0])
+		}
 		m := Metric{"BN statistics", loss.Value}
 		if err := finite("warm up", w.steps, m); err != nil {
 			return err
@@ -53,6 +58,16 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 		}
 	}
 	return nil
+}
+
+// checkAssumed compares the network's first batch normalization with what images under an assumed preprocessing
+// make of it: a generator cannot paint outside its range, so a wrong scale shows there.
+func (w *warmup) checkAssumed(gain float64) {
+	const plausible = 4
+	if o := w.t.o; o.Pixels.Assumed && o.Warn != nil && (gain > plausible || gain < 1.0/plausible) {
+		o.Warn(fmt.Sprintf("standardized input, which was assumed, does not fit the first BatchNormalization: its channels' deviation is %.2g times "+
+			"what the network was trained with", gain))
+	}
 }
 
 func (w *warmup) save(s *checkpoint.State) {
