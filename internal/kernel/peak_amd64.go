@@ -9,7 +9,7 @@ func peak(isa isa, steps int) {
 	case isaAVX2:
 		peakAVX2(steps)
 	default:
-		peakGo(steps, 0.5, 1)
+		peakSum = peakGo(steps, 0.5, 1)
 	}
 }
 

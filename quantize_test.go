@@ -1,0 +1,107 @@
+package zaq
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zaq/internal/nn"
+)
+
+// TestFingerprint pins that every option changes the name of a run, but for those that cannot change its result.
+func TestFingerprint(t *testing.T) {
+	harmless := []string{"CalibrationDir", "CheckpointDir", "CheckpointEvery", "Resume", "Progress", "Log"}
+	m := &Model{pre: Preprocessing{Scale: 1, Mean: []float64{0}, Std: []float64{1}, Color: "gray"}}
+	plain := fingerprint(m, Options{}, nil)
+	var o Options
+	var check func(v reflect.Value)
+	check = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f, name := v.Field(i), v.Type().Field(i).Name
+			if slices.Contains(harmless, name) {
+				continue
+			}
+			switch f.Kind() {
+			case reflect.Struct:
+				check(f)
+				continue
+			case reflect.String:
+				f.SetString("other")
+			case reflect.Bool:
+				f.SetBool(true)
+			case reflect.Int:
+				f.SetInt(77)
+			case reflect.Uint64:
+				f.SetUint(77)
+			case reflect.Float64:
+				f.SetFloat(0.77)
+			default:
+				t.Fatalf("%s is of a kind that this test does not know", name)
+			}
+			if fingerprint(m, o, nil) == plain {
+				t.Errorf("%s is not in the fingerprint", name)
+			}
+			f.SetZero()
+		}
+	}
+	check(reflect.ValueOf(&o).Elem())
+	if got := fingerprint(m, o, nil); got != plain {
+		t.Errorf("the same options have another fingerprint:\n%s\n\n%s", plain, got)
+	}
+	o = Options{CheckpointDir: "d", CheckpointEvery: time.Second, Resume: true}
+	if fingerprint(m, o, nil) != plain {
+		t.Error("where checkpoints go is in the fingerprint")
+	}
+	for what, other := range map[string]string{
+		"calibration images": fingerprint(m, Options{}, []float32{1}),
+		"their values":       fingerprint(m, Options{}, []float32{2}),
+		"the model":          fingerprint(&Model{sum: [32]byte{1}, pre: m.pre}, Options{}, nil),
+		"preprocessing":      fingerprint(&Model{pre: Preprocessing{Scale: 2, Mean: m.pre.Mean, Std: m.pre.Std, Color: "gray"}}, Options{}, nil),
+	} {
+		if other == plain || what == "their values" && other == fingerprint(m, Options{}, []float32{1}) {
+			t.Errorf("%s: not in the fingerprint", what)
+		}
+	}
+}
+
+// classifier is a model of which only the border matters.
+func classifier(input, output []int, pre Preprocessing) *Model {
+	return &Model{path: "m.onnx", pre: pre, loaded: loaded{input: "x", net: &nn.Network{
+		Inputs: []string{"x"}, Outputs: []string{"y"},
+		Values: map[string]*nn.Value{"x": {Name: "x", Shape: input}, "y": {Name: "y", Shape: output}},
+	}}}
+}
+
+// TestFit pins which images a network is evaluated on, and that others are refused in words.
+func TestFit(t *testing.T) {
+	gray := Preprocessing{Scale: 1, Mean: []float64{0}, Std: []float64{1}, Color: "gray"}
+	color := Preprocessing{Scale: 1, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, Color: "rgb"}
+	set, err := openTestSet("fashion-mnist:" + smallFashion(t, 1, 3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		m    *Model
+		size int
+		want string
+	}{
+		{"as they are", classifier([]int{-1, 1, 28, 28}, []int{-1, 10}, gray), 28, ""},
+		{"with a border", classifier([]int{-1, 1, 32, 32}, []int{-1, 10}, gray), 32, ""},
+		{"one position", classifier([]int{-1, 1, 28, 28}, []int{-1, 10, 1, 1}, gray), 28, ""},
+		{"smaller", classifier([]int{-1, 1, 24, 24}, []int{-1, 10}, gray), 0, "m.onnx and fashion-mnist: images are 28x28, input \"x\" is 24x24"},
+		{"colors", classifier([]int{-1, 3, 32, 32}, []int{-1, 10}, color), 0, "images have 1 channels"},
+		{"classes", classifier([]int{-1, 1, 28, 28}, []int{-1, 100}, gray), 0, `output "y" has 100 classes, fashion-mnist has 10`},
+		{"a map", classifier([]int{-1, 1, 28, 28}, []int{-1, 10, 7, 7}, gray), 0, "is not one number for each class"},
+	} {
+		got, err := tt.m.fit(set)
+		switch {
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		case tt.want == "" && (err != nil || got.H != tt.size || got.W != tt.size || len(got.Pixels) != 3*tt.size*tt.size):
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
