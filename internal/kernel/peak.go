@@ -26,11 +26,8 @@ func peakFlops(isa isa) float64 {
 // latency of one.
 const peakChains = 12
 
-// peakSum keeps what peakGo returns, or no compiler would have to compute it.
-var peakSum float32
-
-// peakGo does steps times peakChains multiply-adds.
-func peakGo(steps int, x, y float32) float32 {
+// peakGo does steps times peakChains multiply-adds. It stores their sum, or there would be nothing to compute.
+func peakGo(sum *float32, steps int, x, y float32) {
 	var a, b, c, d, e, f, g, h, i, j, k, l float32
 	for range steps {
 		a = float32(a*x) + y
@@ -46,5 +43,5 @@ func peakGo(steps int, x, y float32) float32 {
 		k = float32(k*x) + y
 		l = float32(l*x) + y
 	}
-	return a + b + c + d + e + f + g + h + i + j + k + l
+	*sum = a + b + c + d + e + f + g + h + i + j + k + l
 }

@@ -2,4 +2,4 @@
 
 package kernel
 
-func peak(_ isa, steps int) { peakSum = peakGo(steps, 0.5, 1) }
+func peak(_ isa, steps int) { peakGo(new(float32), steps, 0.5, 1) }
