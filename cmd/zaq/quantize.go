@@ -26,7 +26,8 @@ Usage:
         --scheme S          deploy (default; integer kernels everywhere) or paper (the protocol of published tables)
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
-        --weight-range R    what a weight's grid spans: minmax, all of it, or mse (at 2 bits unless told), where rounding costs least
+        --weight-range R    what a weight's grid spans: minmax, all of it, or mse, where rounding costs least; mse at
+                            2 bits unless told
         --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
                             percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
