@@ -17,6 +17,7 @@ type twins struct {
 	o          *Options
 	pNet, qNet *nn.Network
 	placement  *nn.Placement
+	float      [][]float32 // the placement's weights before anything was rounded or trained
 
 	g      *engine.Graph
 	gen    *synth.Generator
@@ -40,6 +41,7 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	}
 	for _, w := range t.placement.Weights {
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
+		t.float = append(t.float, slices.Clone(w.Value.Data))
 	}
 	shape := t.pNet.Values[t.pNet.Inputs[0]].Shape
 	t.g = engine.NewGraph()
@@ -185,7 +187,7 @@ func (v *viewer) each(m *images, f func(n int)) {
 	}
 }
 
-// costs measures every layer with weights on generated images.
+// costs measures the output of every layer with weights on generated images.
 func (t *twins) costs(m *images) ([]Cost, error) {
 	var keep []string
 	for _, w := range t.placement.Weights {
@@ -201,10 +203,8 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 	var costs []Cost
 	for _, w := range t.placement.Weights {
 		name := w.Layer.Out[0]
-		weight := t.q.Weights[w.Value.Name]
 		costs = append(costs, Cost{
 			Layer:      w.Layer,
-			WeightSQNR: quant.SQNR(t.p.Weights[w.Value.Name].Data, weight.Value()),
 			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[name]), v.prog.Data(v.q.Tensors[name])),
 		})
 	}
@@ -222,8 +222,9 @@ func (t *twins) result(m *images) (*Result, error) {
 		return nil, err
 	}
 	t.q.Store()
-	for _, w := range t.placement.Weights {
+	for i, w := range t.placement.Weights {
 		w.Round() // so that folding a factor into weight and scale cannot move an integer
+		costs[i].WeightSQNR = quant.SQNR(t.float[i], w.Value.Data)
 	}
 	return &Result{Net: t.qNet, Placement: t.placement, Costs: costs, Agreement: v.agreement(m)}, nil
 }
