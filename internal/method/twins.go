@@ -149,7 +149,7 @@ type viewer struct {
 	qOut *engine.Tensor
 }
 
-// viewer compiles one; it keeps the tensors named in keep, of both networks, as well as the outputs.
+// viewer compiles one; it keeps the tensors that Q names as in keep, of both networks, as well as the outputs.
 func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 	v := &viewer{}
 	g := engine.NewGraph()
@@ -162,10 +162,19 @@ func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 	v.pOut, v.qOut = v.p.Tensors[t.pNet.Outputs[0]], v.q.Tensors[t.qNet.Outputs[0]]
 	outputs := []*engine.Tensor{v.pOut, v.qOut}
 	for _, k := range keep {
-		outputs = append(outputs, v.p.Tensors[k], v.q.Tensors[k])
+		outputs = append(outputs, v.p.Tensors[t.original(k)], v.q.Tensors[k])
 	}
 	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads})
 	return v, err
+}
+
+// original returns P's name of Q's tensor: where an output of the network is quantized, the quantizer took over
+// its name.
+func (t *twins) original(name string) string {
+	if t.pNet.Values[name] == nil {
+		return quantized(t.qNet, name)
+	}
+	return name
 }
 
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
@@ -205,7 +214,7 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 		name := w.Layer.Out[0]
 		costs = append(costs, Cost{
 			Layer:      w.Layer,
-			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[name]), v.prog.Data(v.q.Tensors[name])),
+			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[t.original(name)]), v.prog.Data(v.q.Tensors[name])),
 		})
 	}
 	return costs, nil
