@@ -134,6 +134,12 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 	if r.twins, err = newTwins(net, &o); err != nil {
 		return nil, err
 	}
+	switch {
+	case o.Generator.Warmup > 0 && !r.hasStats():
+		return nil, ErrNoBatchNorm
+	case len(r.pFeat) == 0:
+		return nil, errors.New("the network has no map behind an activation function or a sum, by which it could be compared with its quantized twin")
+	}
 	r.warm = newWarmup(r.twins)
 	r.adam = r.warm.adam
 	for i := range r.pOut {
