@@ -71,6 +71,9 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	} else {
 		r.best.step = r.step
 	}
+	if err := r.checkParams(); err != nil {
+		return nil, err
+	}
 	result, err := r.result(r.pool)
 	if err != nil {
 		return nil, err
@@ -133,6 +136,12 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 	var err error
 	if r.twins, err = newTwins(net, &o); err != nil {
 		return nil, err
+	}
+	switch {
+	case o.Generator.Warmup > 0 && !r.hasStats():
+		return nil, ErrNoBatchNorm
+	case len(r.pFeat) == 0:
+		return nil, errors.New("the network has no map behind an activation function or a sum, by which it could be compared with its quantized twin")
 	}
 	r.warm = newWarmup(r.twins)
 	r.adam = r.warm.adam
@@ -262,6 +271,18 @@ func (r *zaq) report() error {
 		return err
 	}
 	r.o.report("train", r.step, r.z.Steps, m...)
+	return nil
+}
+
+// checkParams refuses parameters that are not numbers. Losses need not show them: on a grid they become zeros.
+func (r *zaq) checkParams() error {
+	for _, p := range r.q.Params {
+		for _, v := range p.Data {
+			if err := finite("train", r.best.step, Metric{p.Name, float64(v)}); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
