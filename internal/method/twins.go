@@ -17,6 +17,7 @@ type twins struct {
 	o          *Options
 	pNet, qNet *nn.Network
 	placement  *nn.Placement
+	float      [][]float32 // the placement's weights before anything was rounded or trained
 
 	g      *engine.Graph
 	gen    *synth.Generator
@@ -40,6 +41,7 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	}
 	for _, w := range t.placement.Weights {
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
+		t.float = append(t.float, slices.Clone(w.Value.Data))
 	}
 	shape := t.pNet.Values[t.pNet.Inputs[0]].Shape
 	t.g = engine.NewGraph()
@@ -147,7 +149,7 @@ type viewer struct {
 	qOut *engine.Tensor
 }
 
-// viewer compiles one; it keeps the tensors named in keep, of both networks, as well as the outputs.
+// viewer compiles one; it keeps the tensors that Q names as in keep, of both networks, as well as the outputs.
 func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 	v := &viewer{}
 	g := engine.NewGraph()
@@ -160,10 +162,19 @@ func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 	v.pOut, v.qOut = v.p.Tensors[t.pNet.Outputs[0]], v.q.Tensors[t.qNet.Outputs[0]]
 	outputs := []*engine.Tensor{v.pOut, v.qOut}
 	for _, k := range keep {
-		outputs = append(outputs, v.p.Tensors[k], v.q.Tensors[k])
+		outputs = append(outputs, v.p.Tensors[t.original(k)], v.q.Tensors[k])
 	}
 	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads})
 	return v, err
+}
+
+// original returns P's name of Q's tensor: where an output of the network is quantized, the quantizer took over
+// its name.
+func (t *twins) original(name string) string {
+	if t.pNet.Values[name] == nil {
+		return quantized(t.qNet, name)
+	}
+	return name
 }
 
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
@@ -185,7 +196,7 @@ func (v *viewer) each(m *images, f func(n int)) {
 	}
 }
 
-// costs measures every layer with weights on generated images.
+// costs measures the output of every layer with weights on generated images.
 func (t *twins) costs(m *images) ([]Cost, error) {
 	var keep []string
 	for _, w := range t.placement.Weights {
@@ -201,11 +212,9 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 	var costs []Cost
 	for _, w := range t.placement.Weights {
 		name := w.Layer.Out[0]
-		weight := t.q.Weights[w.Value.Name]
 		costs = append(costs, Cost{
 			Layer:      w.Layer,
-			WeightSQNR: quant.SQNR(t.p.Weights[w.Value.Name].Data, weight.Value()),
-			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[name]), v.prog.Data(v.q.Tensors[name])),
+			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[t.original(name)]), v.prog.Data(v.q.Tensors[name])),
 		})
 	}
 	return costs, nil
@@ -222,8 +231,9 @@ func (t *twins) result(m *images) (*Result, error) {
 		return nil, err
 	}
 	t.q.Store()
-	for _, w := range t.placement.Weights {
+	for i, w := range t.placement.Weights {
 		w.Round() // so that folding a factor into weight and scale cannot move an integer
+		costs[i].WeightSQNR = quant.SQNR(t.float[i], w.Value.Data)
 	}
 	return &Result{Net: t.qNet, Placement: t.placement, Costs: costs, Agreement: v.agreement(m)}, nil
 }
