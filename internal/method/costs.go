@@ -1,6 +1,8 @@
 package method
 
 import (
+	"context"
+
 	"zaq/internal/quant"
 )
 
@@ -29,7 +31,10 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 }
 
 // result stores what was trained into Q's network.
-func (t *twins) result(m *images) (*Result, error) {
+func (t *twins) result(ctx context.Context, m *images) (*Result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	costs, err := t.costs(m)
 	if err != nil {
 		return nil, err
@@ -38,10 +43,14 @@ func (t *twins) result(m *images) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	agreement, err := v.agreement(ctx, m)
+	if err != nil {
+		return nil, err
+	}
 	t.q.Store()
 	for i, w := range t.placement.Weights {
 		w.Round() // so that folding a factor into weight and scale cannot move an integer
 		costs[i].WeightSQNR = quant.SQNR(t.float[i], w.Value.Data)
 	}
-	return &Result{Net: t.qNet, Placement: t.placement, Costs: costs, Agreement: v.agreement(m)}, nil
+	return &Result{Net: t.qNet, Placement: t.placement, Costs: costs, Agreement: agreement}, nil
 }

@@ -1,6 +1,8 @@
 package method
 
 import (
+	"context"
+
 	"zaq/internal/engine"
 	"zaq/internal/metric"
 )
@@ -13,7 +15,7 @@ type images struct {
 }
 
 // paint makes n images with the generator as it is.
-func (t *twins) paint(n int, purpose string) (*images, error) {
+func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
 	batch := t.o.Generator.Batch
 	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image, t.pOut[0]}, Threads: t.o.Threads})
 	if err != nil {
@@ -21,6 +23,9 @@ func (t *twins) paint(n int, purpose string) (*images, error) {
 	}
 	m := &images{n: n}
 	for i := 0; len(m.x) < n*t.gen.Image.Len(); i++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		t.noise(p.Data(t.gen.Z), i, purpose)
 		p.Run()
 		m.x = append(m.x, p.Data(t.gen.Image)...)
@@ -31,7 +36,7 @@ func (t *twins) paint(n int, purpose string) (*images, error) {
 }
 
 // look takes the first of given images, with what P says of them.
-func (t *twins) look(x []float32) (*images, error) {
+func (t *twins) look(ctx context.Context, x []float32) (*images, error) {
 	size := t.gen.Image.Len()
 	m := &images{n: min(len(x)/size, heldBack)}
 	m.x = x[:m.n*size]
@@ -39,8 +44,8 @@ func (t *twins) look(x []float32) (*images, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.each(m, func(n int) { m.logits = append(m.logits, v.prog.Data(v.pOut)[:n*v.pOut.Len()]...) })
-	return m, nil
+	err = v.each(ctx, m, func(n int) { m.logits = append(m.logits, v.prog.Data(v.pOut)[:n*v.pOut.Len()]...) })
+	return m, err
 }
 
 // viewer shows given images to P and Q.
@@ -82,19 +87,26 @@ func (t *twins) original(name string) string {
 
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
 // of positions with the same strongest channel.
-func (v *viewer) agreement(m *images) float64 {
+func (v *viewer) agreement(ctx context.Context, m *images) (float64, error) {
 	var got []float32
-	v.each(m, func(n int) { got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
-	return metric.Agreement(m.logits, got, v.qOut.C)
+	err := v.each(ctx, m, func(n int) { got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
+	if err != nil {
+		return 0, err
+	}
+	return metric.Agreement(m.logits, got, v.qOut.C), nil
 }
 
 // each shows the images, a batch at a time; f is called behind each with the number of images that count.
-func (v *viewer) each(m *images, f func(n int)) {
+func (v *viewer) each(ctx context.Context, m *images, f func(n int)) error {
 	size, batch := v.in.Len(), v.prog.Batch()
 	for i := 0; i < m.n; i += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n := min(batch, m.n-i)
 		copy(v.prog.Data(v.in), m.x[i*size:(i+n)*size])
 		v.prog.Run()
 		f(n)
 	}
+	return nil
 }

@@ -54,24 +54,28 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 		return nil, r.stopped(ctx, err)
 	}
 	if !r.calibrated {
-		if err := r.calibrate(); err != nil {
-			return nil, err
+		if err := r.calibrate(ctx); err != nil {
+			return nil, r.stopped(ctx, err)
 		}
 		r.calibrated = true
 	}
 	if err := r.train(ctx); err != nil {
 		return nil, r.stopped(ctx, err)
 	}
-	if r.best.params != nil && !o.ZAQ.KeepLast {
-		r.best.restore(r.q.Params)
-	} else {
-		r.best.step = r.step
+	// What comes now changes Q; a run that is stopped there goes on from here.
+	if err := r.save(); err != nil {
+		return nil, err
 	}
-	result, err := r.result(r.pool)
+	kept := r.step
+	if r.best.params != nil {
+		r.best.restore(r.q.Params)
+		kept = r.best.step
+	}
+	result, err := r.result(ctx, r.pool)
 	if err != nil {
 		return nil, err
 	}
-	result.Steps, result.Kept = r.step, r.best.step
+	result.Steps, result.Kept = r.step, kept
 	return result, nil
 }
 
@@ -159,16 +163,20 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 
 func (r *zaq) train(ctx context.Context) (err error) {
 	if r.pool == nil {
-		if r.pool, err = r.paint(heldBack, "held back"); err != nil {
+		if r.pool, err = r.paint(ctx, heldBack, "held back"); err != nil {
 			return err
 		}
 	}
 	if r.poolSeen, err = r.viewer(r.o.Generator.Batch, nil); err != nil {
 		return err
 	}
-	for r.step < r.z.Steps {
-		if err := ctx.Err(); err != nil {
+	for {
+		// Checks come first, so that one that was interrupted is made up for when the run goes on.
+		if err := r.check(ctx); err != nil {
 			return err
+		}
+		if r.step >= r.z.Steps {
+			return nil
 		}
 		rate := r.z.Schedule(r.step, r.z.Steps)
 		if r.step%r.z.QPerG == 0 {
@@ -179,12 +187,10 @@ func (r *zaq) train(ctx context.Context) (err error) {
 		if err := r.report(); err != nil {
 			return err
 		}
-		r.check()
 		if err := r.checkpoint(); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func (r *zaq) stepG(rate float64) {
@@ -262,15 +268,21 @@ func (r *zaq) report() error {
 }
 
 // check compares P and Q on the held-back images, a few times after ranges are frozen, and remembers the best.
-func (r *zaq) check() {
-	if r.z.KeepLast || r.step < r.z.RangeSteps {
-		return
+// A second check of the same step changes nothing.
+func (r *zaq) check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	every := max(1, (r.z.Steps-r.z.RangeSteps)/checks)
-	if left := r.z.Steps - r.step; left%every != 0 {
-		return
+	if r.z.KeepLast || r.step == 0 || r.step < r.z.RangeSteps || (r.z.Steps-r.step)%every != 0 {
+		return nil
 	}
-	if a := r.poolSeen.agreement(r.pool); r.best.params == nil || a >= r.best.agreement {
+	a, err := r.poolSeen.agreement(ctx, r.pool)
+	if err != nil {
+		return err
+	}
+	if r.best.params == nil || a >= r.best.agreement {
 		r.best.take(r.step, a, r.q.Params)
 	}
+	return nil
 }

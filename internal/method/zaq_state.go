@@ -22,15 +22,15 @@ func (r *zaq) checkpoint() error {
 	return r.save()
 }
 
-// stopped saves the run when it was interrupted.
+// stopped saves the run when err says that it was interrupted; any other error is not worth a checkpoint.
 func (r *zaq) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if saveErr := r.save(); saveErr != nil {
 		return fmt.Errorf("interrupted, and the state of the run is lost: %w", saveErr)
 	}
-	return ctx.Err()
+	return err
 }
 
 func (r *zaq) save() error {
