@@ -8,12 +8,8 @@ import (
 
 // costs measures the output of every layer with weights on generated images.
 func (t *twins) costs(m *images) ([]Cost, error) {
-	var keep []string
-	for _, w := range t.placement.Weights {
-		keep = append(keep, w.Layer.Out[0])
-	}
 	batch := min(32, m.n)
-	v, err := t.viewer(batch, keep)
+	v, err := t.viewer(batch, t.placement.Weights)
 	if err != nil {
 		return nil, err
 	}
@@ -21,10 +17,9 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 	v.prog.Run()
 	var costs []Cost
 	for _, w := range t.placement.Weights {
-		name := w.Layer.Out[0]
 		costs = append(costs, Cost{
 			Layer:      w.Layer,
-			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[t.original(name)]), v.prog.Data(v.q.Tensors[name])),
+			OutputSQNR: quant.SQNR(v.prog.Data(v.p.Tensors[w.Float]), v.prog.Data(v.q.Tensors[w.Output])),
 		})
 	}
 	return costs, nil

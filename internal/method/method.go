@@ -75,10 +75,15 @@ type Result struct {
 	Agreement float64 // share of the held-back generated images that P and Q label alike
 }
 
-// Cost is what quantization did to a layer, in decibels.
+// Cost is what quantization did to a layer: signal over noise in decibels, +Inf where nothing was lost.
 type Cost struct {
-	Layer      *nn.Layer
-	WeightSQNR float64 // +Inf where nothing was lost
+	Layer *nn.Layer
+	// WeightSQNR compares the weights in the end, on their grid, with the float ones. What training changed counts
+	// as noise, too. Weights with one grid for all channels are compared as they are rounded: with the
+	// BatchNormalization folded into them.
+	WeightSQNR float64
+	// OutputSQNR compares what the layer makes of some of the images by which P and Q are compared, behind its
+	// BatchNormalization and before its activation function, all layers before it being quantized as well.
 	OutputSQNR float64
 }
 

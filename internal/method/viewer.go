@@ -5,6 +5,7 @@ import (
 
 	"zaq/internal/engine"
 	"zaq/internal/metric"
+	"zaq/internal/nn"
 )
 
 // images are a batch, or several, in the form that the network takes, with what P says of them.
@@ -57,8 +58,8 @@ type viewer struct {
 	qOut *engine.Tensor
 }
 
-// viewer compiles one; it keeps the tensors that Q names as in keep, of both networks, as well as the outputs.
-func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
+// viewer compiles one that keeps the outputs, and what both networks make of the layers with the given weights.
+func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 	v := &viewer{}
 	g := engine.NewGraph()
 	im := t.gen.Image
@@ -69,20 +70,11 @@ func (t *twins) viewer(batch int, keep []string) (*viewer, error) {
 	}
 	v.pOut, v.qOut = v.p.Tensors[t.pNet.Outputs[0]], v.q.Tensors[t.qNet.Outputs[0]]
 	outputs := []*engine.Tensor{v.pOut, v.qOut}
-	for _, k := range keep {
-		outputs = append(outputs, v.p.Tensors[t.original(k)], v.q.Tensors[k])
+	for _, w := range keep {
+		outputs = append(outputs, v.p.Tensors[w.Float], v.q.Tensors[w.Output])
 	}
 	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads})
 	return v, err
-}
-
-// original returns P's name of Q's tensor: where an output of the network is quantized, the quantizer took over
-// its name.
-func (t *twins) original(name string) string {
-	if t.pNet.Values[name] == nil {
-		return quantized(t.qNet, name)
-	}
-	return name
 }
 
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
