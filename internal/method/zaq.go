@@ -2,6 +2,7 @@ package method
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -64,6 +65,9 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	}
 	// What comes now changes Q; a run that is stopped there goes on from here.
 	if err := r.save(); err != nil {
+		return nil, err
+	}
+	if err := r.checkParams(); err != nil {
 		return nil, err
 	}
 	kept := r.step
@@ -133,6 +137,12 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 	var err error
 	if r.twins, err = newTwins(net, &o); err != nil {
 		return nil, err
+	}
+	switch {
+	case o.Generator.Warmup > 0 && !r.hasStats():
+		return nil, ErrNoBatchNorm
+	case len(r.pFeat) == 0:
+		return nil, errors.New("the network makes no feature maps by which it could be compared with its quantized twin: it has no convolution")
 	}
 	r.warm = newWarmup(r.twins)
 	r.adam = r.warm.adam
@@ -267,6 +277,16 @@ func (r *zaq) report() error {
 	return nil
 }
 
+// checkParams refuses weights that are not numbers. Losses need not show them: on a grid they become zeros.
+func (r *zaq) checkParams() error {
+	for _, p := range r.q.Params {
+		if err := finiteArray("train", r.step, p.Name, p.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // check compares P and Q on the held-back images, a few times after ranges are frozen, and remembers the best.
 // A second check of the same step changes nothing.
 func (r *zaq) check(ctx context.Context) error {
@@ -279,6 +299,9 @@ func (r *zaq) check(ctx context.Context) error {
 	}
 	a, err := r.poolSeen.agreement(ctx, r.pool)
 	if err != nil {
+		return err
+	}
+	if err := r.checkParams(); err != nil {
 		return err
 	}
 	if r.best.params == nil || a >= r.best.agreement {
