@@ -1,6 +1,7 @@
 package method
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -15,7 +16,7 @@ func calibrated(t *testing.T, net *nn.Network, o Options) *twins {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tw.calibrate(); err != nil {
+	if err := tw.calibrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range tw.q.Sites {
@@ -144,7 +145,7 @@ func TestCalibrateRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tw.calibrate(); err == nil {
+		if err := tw.calibrate(context.Background()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

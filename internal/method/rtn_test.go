@@ -156,3 +156,40 @@ func TestRTNOfMaps(t *testing.T) {
 		}
 	}
 }
+
+// A batch normalization that follows no convolution is one itself where weights are folded. It has a cost, too,
+// and what came before it keeps its own.
+func TestRTNCostsOfLoneBatchNorm(t *testing.T) {
+	for _, perTensor := range []bool{false, true} {
+		net := tinyNet(t)
+		for _, name := range []string{"weight", "bias", "running_mean", "running_var"} { // the first layer: of the image
+			v := net.Values["bn1."+name]
+			v.Data, v.Shape = v.Data[:3], []int{3}
+		}
+		conv, bn := net.Layers[0], net.Layers[1]
+		bn.In[0], bn.Out[0], conv.In[0], conv.Out[0] = "input", "normalized", "normalized", "bn1"
+		net.Layers[0], net.Layers[1] = bn, conv
+		if err := nn.InferShapes(net); err != nil {
+			t.Fatal(err)
+		}
+		o := tiny(t)
+		o.Place = nn.PlaceOptions{Scheme: nn.Deploy, WBits: 8, ABits: 8, PerTensor: perTensor}
+		o.Images = noise(8)
+		r, err := RTN(context.Background(), net, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := 10
+		if perTensor {
+			want++
+		}
+		if len(r.Costs) != want {
+			t.Errorf("per tensor %v: %d costs, want %d", perTensor, len(r.Costs), want)
+		}
+		for _, c := range r.Costs {
+			if !(c.WeightSQNR > 25) || !(c.OutputSQNR > 10 && c.OutputSQNR < 70) {
+				t.Errorf("per tensor %v: %s costs %.1f dB of its weights and %.1f of its output", perTensor, c.Layer.Name, c.WeightSQNR, c.OutputSQNR)
+			}
+		}
+	}
+}

@@ -54,10 +54,10 @@ func ready(t *testing.T, net *nn.Network, o Options, n int) *zaq {
 	if err := r.warm.run(context.Background(), nothing); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.calibrate(); err != nil {
+	if err := r.calibrate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if r.pool, err = r.paint(n, "held back"); err != nil {
+	if r.pool, err = r.paint(context.Background(), n, "held back"); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -75,7 +75,7 @@ func TestZAQApproachesP(t *testing.T) {
 			t.Fatal(err)
 		}
 		var q []float32
-		v.each(r.pool, func(n int) { q = append(q, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
+		v.each(context.Background(), r.pool, func(n int) { q = append(q, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
 		return difference(r.pool.logits, q)
 	}
 	before := distance()
