@@ -26,7 +26,8 @@ Usage:
         --scheme S          deploy (default; integer kernels everywhere) or paper (the protocol of published tables)
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
-        --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
+        --weight-range R    what a weight's grid spans: minmax, all of it, or mse, where rounding costs least; mse at
+                            2 bits unless told
         --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
                             percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
@@ -45,7 +46,7 @@ Method zaq:
         --warmup N          steps of G before all others (default 60)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q (default 0.03)
+        --lr X              of Q; 0.01, or 0.03 below 4 bits of weights, otherwise
         --g-lr X            of G (default 0.001)
         --alpha X           weight of the feature discrepancy (default 1)
         --beta X            weight of G's activation regulariser (default 0.05)
@@ -55,7 +56,7 @@ Method zaq:
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
         --no-clip           let G paint pixels outside 0..255
         --pass-grad         gradients pass a quantizer outside its range too
-        --keep-last         keep the last weights, not those that agree best on held-back generated images
+        --keep-best         keep the weights that agree best with P on held-back generated images, not the last
 ` + preprocessUsage + `
 Example:
     zaq quantize resnet20.onnx -o resnet20.w4a4.onnx --precision w4a4 --checkpoint run1
@@ -78,7 +79,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
 	flags.Uint64Var(&o.Seed, "seed", 0, "")
 	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
-	flags.StringVar(&o.WeightRange, "weight-range", "minmax", "")
+	flags.StringVar(&o.WeightRange, "weight-range", "", "")
 	flags.StringVar(&o.Observer, "observer", "", "")
 	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
 	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
@@ -100,7 +101,7 @@ func addZAQFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.IntVar(&z.Warmup, "warmup", d.Warmup, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
-	flags.Float64Var(&z.LR, "lr", d.LR, "")
+	flags.Float64Var(&z.LR, "lr", 0, "")
 	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
@@ -110,7 +111,7 @@ func addZAQFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
 	flags.BoolVar(&z.NoClip, "no-clip", false, "")
 	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
-	flags.BoolVar(&z.KeepLast, "keep-last", false, "")
+	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
 }
 
 func newQuantizeCommand(a *app) *cobra.Command {
