@@ -132,21 +132,28 @@ func TestCheckTraining(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := interrupted(ctx, os.ErrNotExist, "dir"); err != os.ErrNotExist {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ckpt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := interrupted(ctx, os.ErrNotExist, dir, "ckpt"); err != os.ErrNotExist {
 		t.Errorf("before it is cancelled: %v", err)
 	}
 	cancel()
-	if err := interrupted(ctx, os.ErrNotExist, "dir"); err != os.ErrNotExist {
+	if err := interrupted(ctx, os.ErrNotExist, dir, "ckpt"); err != os.ErrNotExist {
 		t.Errorf("another error: %v", err)
 	}
-	if err := interrupted(ctx, nil, "dir"); err != nil {
+	if err := interrupted(ctx, nil, dir, "ckpt"); err != nil {
 		t.Errorf("a run that was through: %v", err)
 	}
 	if err := interruptedBriefly(ctx, ctx.Err()); !errors.Is(err, ErrInterrupted) || Hint(err) != "" {
 		t.Errorf("what keeps no checkpoint: %v, hint %q", err, Hint(err))
 	}
-	for _, dir := range []string{"", "dir"} {
-		err := interrupted(ctx, ctx.Err(), dir)
+	if err := interrupted(ctx, ctx.Err(), dir, "none"); !errors.Is(err, ErrInterrupted) || Hint(err) != "" || strings.Contains(err.Error(), "written") {
+		t.Errorf("before the first checkpoint: %v, hint %q", err, Hint(err))
+	}
+	for _, dir := range []string{"", dir} {
+		err := interrupted(ctx, ctx.Err(), dir, "ckpt")
 		if !errors.Is(err, ErrInterrupted) || !errors.Is(err, context.Canceled) || Hint(err) == "" || !strings.Contains(err.Error(), dir) {
 			t.Errorf("checkpoint in %q: %v, hint %q", dir, err, Hint(err))
 		}

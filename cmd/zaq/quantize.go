@@ -178,7 +178,7 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if err != nil {
 		return err
 	}
-	if err := r.Write(o.output); err != nil {
+	if err := writeUnlessInterrupted(ctx, r, o.output); err != nil {
 		return err
 	}
 	if o.json {

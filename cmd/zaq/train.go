@@ -89,7 +89,7 @@ func (a *app) train(ctx context.Context, o *trainOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Write(o.output); err != nil {
+	if err := writeUnlessInterrupted(ctx, r, o.output); err != nil {
 		return err
 	}
 	if o.json {
