@@ -3,6 +3,7 @@ package zaq
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
@@ -21,6 +22,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	p, err := quant.ParsePrecision(o.Precision)
 	if err != nil {
 		return nil, err
+	}
+	if o.Opset != 0 && int64(o.Opset) < m.net.Opset {
+		return nil, &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("%s has %d already", m.path, m.net.Opset)}
 	}
 	images, err := m.calibrationImages(o.CalibrationDir)
 	if err != nil {
