@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"zaq/internal/method"
 )
 
 // ErrInterrupted is what a run whose context was cancelled returns, once its checkpoint is written. The
@@ -50,19 +54,22 @@ func Hint(err error) string {
 }
 
 // interrupted turns the error of a cancelled context into ErrInterrupted, with the way to go on where there
-// is a checkpoint to go on from. Other errors stay as they are.
-func interrupted(ctx context.Context, err error, checkpointDir string) error {
+// is a checkpoint to go on from: the file called name in dir. Other errors stay as they are.
+func interrupted(ctx context.Context, err error, dir, name string) error {
 	switch {
 	case !cancelled(ctx, err):
 		return err
-	case checkpointDir == "":
+	case dir == "":
 		return &HintError{
 			Err:    &interruption{"no checkpoint was asked for, nothing is kept", err},
 			Advice: "with --checkpoint DIR a run can be taken up again",
 		}
 	}
+	if _, statErr := os.Stat(filepath.Join(dir, name)); statErr != nil {
+		return &interruption{"too early for a checkpoint, nothing is kept", err}
+	}
 	return &HintError{
-		Err:    &interruption{"checkpoint written to " + checkpointDir, err},
+		Err:    &interruption{"checkpoint written to " + dir, err},
 		Advice: "the same command with --resume goes on from there",
 	}
 }
@@ -87,6 +94,23 @@ func (e *interruption) Unwrap() []error { return []error{ErrInterrupted, e.cause
 // cancelled reports whether err is there because ctx was cancelled.
 func cancelled(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
+}
+
+// explain adds to an error of a method which file it is about, and what can be done.
+func (m *Model) explain(err error, o Options) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case Hint(err) != "": // it names its own file
+		return err
+	case !errors.Is(err, method.ErrNoBatchNorm):
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own"
+	if o.Method == "rtn" {
+		advice = "--calib DIR takes activation ranges from images of your own"
+	}
+	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}
 }
 
 // oneOf checks that value is among known.

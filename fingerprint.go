@@ -10,6 +10,7 @@ import (
 	"zaq/internal/checkpoint"
 	"zaq/internal/kernel"
 	"zaq/internal/preprocess"
+	"zaq/internal/quant"
 )
 
 // fingerprint names everything that changes the result of a run of Quantize, so that a checkpoint of another
@@ -17,6 +18,10 @@ import (
 // is not in it, and neither is when and where checkpoints are written.
 func fingerprint(m *Model, o Options, images []float32) string {
 	z := o.ZAQ
+	precision := o.Precision
+	if p, err := quant.ParsePrecision(precision); err == nil {
+		precision = p.String() // one precision has many spellings
+	}
 	spec, _ := (*preprocess.Spec)(&m.pre).Encode() // valid: Load checked it
 	var lines []string
 	for _, l := range []struct {
@@ -24,7 +29,7 @@ func fingerprint(m *Model, o Options, images []float32) string {
 		value any
 	}{
 		{"model", m.SHA256()}, {"version", Version()}, {"kernels", kernel.Path()}, {"preprocess", string(spec)},
-		{"method", o.Method}, {"precision", o.Precision}, {"scheme", o.Scheme}, {"seed", o.Seed},
+		{"method", o.Method}, {"precision", precision}, {"scheme", o.Scheme}, {"seed", o.Seed},
 		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"observer", o.Observer}, {"first-last-bits", o.FirstLastBits},
 		{"int4-storage", o.Int4Storage}, {"opset", o.Opset}, {"calib", digest(images)},
 		{"steps", z.Steps}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"zaq/internal/dataset"
+	"zaq/internal/preprocess"
 )
 
 // openImages opens the set that spec names. Images that are smaller than size, height and width, get a black
@@ -31,4 +32,21 @@ func checkData(spec string) error {
 		Err:    &OptionError{"data", spec, "no such format"},
 		Advice: "data is one of " + strings.Join(dataset.Kinds(), ":DIR, ") + ":DIR",
 	}
+}
+
+// calibrationImages reads the images in dir in the form that the network takes, [n, H, W, C]; nil where dir is "".
+func (m *Model) calibrationImages(dir string) ([]float32, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	set, err := dataset.Open("imagefolder:"+dir, dataset.Train)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkImages(set); err != nil {
+		return nil, err
+	}
+	images := make([]float32, len(set.Pixels))
+	(*preprocess.Spec)(&m.pre).Apply(images, set.Pixels, set.N)
+	return images, nil
 }

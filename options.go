@@ -20,6 +20,9 @@ var (
 	Int4Storages = []string{"packed", "int8"}
 )
 
+// int4Opset is the first with 4-bit integers that a Cast understands.
+const int4Opset = 21
+
 // movingObserver is the one whose ranges go on moving while Q trains.
 const movingObserver = "ema"
 
@@ -58,7 +61,7 @@ type Options struct {
 }
 
 // ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a
-// sensible choice too, take a negative number for "leave this term out".
+// sensible choice too, take a negative number for "leave this term out", and so does FeatureEMA for 0.
 type ZAQOptions struct {
 	Steps    int     // of the quantized network Q; default 600
 	Batch    int     // images a step; default 64
@@ -71,7 +74,7 @@ type ZAQOptions struct {
 	Alpha       float64 // weight of the feature discrepancy D_f; default 1, negative: none
 	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
 	Tau         float64 // temperature of the layers' weights in D_f; default 1
-	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9
+	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9, negative: no average
 	WeightDecay float64 // of Q; default 5e-4, negative: none
 	GradClip    float64 // largest norm of a gradient; default 1, negative: no limit
 
@@ -139,7 +142,7 @@ func (z ZAQOptions) check() error {
 		{"lr", z.LR, 0, math.Inf(1)},
 		{"g-lr", z.GLR, 0, math.Inf(1)},
 		{"tau", z.Tau, 0, math.Inf(1)},
-		{"feature-ema", z.FeatureEMA, 0, 1},
+		{"feature-ema", z.FeatureEMA, -math.MaxFloat64, 1},
 		{"alpha", z.Alpha, -math.MaxFloat64, math.Inf(1)},
 		{"beta", z.Beta, -math.MaxFloat64, math.Inf(1)},
 		{"weight-decay", z.WeightDecay, -math.MaxFloat64, math.Inf(1)},
@@ -198,7 +201,8 @@ func (o Options) Check() error {
 		return err
 	}
 	o = o.withDefaults()
-	if _, _, err := ParsePrecision(o.Precision); err != nil {
+	wbits, _, err := ParsePrecision(o.Precision)
+	if err != nil {
 		return err
 	}
 	switch {
@@ -206,6 +210,11 @@ func (o Options) Check() error {
 		return &OptionError{"first-last-bits", strconv.Itoa(o.FirstLastBits), "must be 2 to 8"}
 	case o.Opset != 0 && (o.Opset < 13 || o.Opset > 25):
 		return &OptionError{"opset", strconv.Itoa(o.Opset), "must be 13 to 25: per-channel QuantizeLinear came with 13"}
+	case o.Opset != 0 && o.Opset < int4Opset && o.Int4Storage == Int4Storages[0] && least(wbits, o.FirstLastBits) <= 4:
+		return &HintError{
+			Err:    &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("packed weights of up to 4 bits need %d", int4Opset)},
+			Advice: "--int4-storage int8 stores them a byte each, at any opset",
+		}
 	case o.CheckpointEvery < 0:
 		return &OptionError{"checkpoint-every", o.CheckpointEvery.String(), "must not be negative"}
 	case o.Resume && o.CheckpointDir == "":
@@ -223,6 +232,14 @@ func (o Options) Check() error {
 		}
 	}
 	return nil
+}
+
+// least is the smallest number of bits that weights have.
+func least(bits, firstLast int) int {
+	if firstLast == 0 {
+		return bits
+	}
+	return min(bits, firstLast)
 }
 
 // ParsePrecision reads a precision such as "w4a8": bits of weights, bits of activations, 2 to 8 each. Case

@@ -35,8 +35,8 @@ func TestDefaults(t *testing.T) {
 	if got, want := (ZAQOptions{}).withDefaults(), DefaultZAQOptions().withDefaults(); !reflect.DeepEqual(got, want) {
 		t.Errorf("zero options are %+v, want %+v", got, want)
 	}
-	z := ZAQOptions{Steps: 90, Alpha: -1, Beta: 0.2}.withDefaults()
-	if z.Alpha != 0 || z.Beta != 0.2 || z.Steps != 90 || z.LR != DefaultZAQOptions().LR {
+	z := ZAQOptions{Steps: 90, Alpha: -1, FeatureEMA: -1, Beta: 0.2}.withDefaults()
+	if z.Alpha != 0 || z.FeatureEMA != 0 || z.Beta != 0.2 || z.Steps != 90 || z.LR != DefaultZAQOptions().LR {
 		t.Errorf("%+v", z)
 	}
 	// No default may be zero where zero stands for the default.
@@ -72,8 +72,10 @@ func TestCheck(t *testing.T) {
 	for _, good := range []Options{
 		{},
 		{Method: "rtn", Precision: "w8a8", Scheme: "paper", FirstLastBits: 8, Opset: 21, Int4Storage: "int8"},
+		{Opset: 20, Precision: "w8a8", FirstLastBits: 5},
+		{Opset: 20, Int4Storage: "int8"},
 		{CheckpointDir: "d", Resume: true},
-		{ZAQ: ZAQOptions{Alpha: -1, Beta: -1, WeightDecay: -1, GradClip: -1, Schedule: "step"}},
+		{ZAQ: ZAQOptions{Alpha: -1, Beta: -1, FeatureEMA: -1, WeightDecay: -1, GradClip: -1, Schedule: "step"}},
 	} {
 		if err := good.Check(); err != nil {
 			t.Errorf("%+v: %v", good, err)
@@ -88,6 +90,8 @@ func TestCheck(t *testing.T) {
 		{Options{Scheme: "both"}, "scheme"},
 		{Options{FirstLastBits: 1}, "first-last-bits"},
 		{Options{Opset: 12}, "opset"},
+		{Options{Opset: 20}, "opset"}, // packed w4
+		{Options{Opset: 20, Precision: "w8a8", FirstLastBits: 4}, "opset"},
 		{Options{Int4Storage: "int4"}, "int4-storage"},
 		{Options{Resume: true}, "resume"},
 		{Options{ZAQ: ZAQOptions{Steps: -1}}, "steps"},
@@ -132,21 +136,28 @@ func TestCheckTraining(t *testing.T) {
 
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := interrupted(ctx, os.ErrNotExist, "dir"); err != os.ErrNotExist {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ckpt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := interrupted(ctx, os.ErrNotExist, dir, "ckpt"); err != os.ErrNotExist {
 		t.Errorf("before it is cancelled: %v", err)
 	}
 	cancel()
-	if err := interrupted(ctx, os.ErrNotExist, "dir"); err != os.ErrNotExist {
+	if err := interrupted(ctx, os.ErrNotExist, dir, "ckpt"); err != os.ErrNotExist {
 		t.Errorf("another error: %v", err)
 	}
-	if err := interrupted(ctx, nil, "dir"); err != nil {
+	if err := interrupted(ctx, nil, dir, "ckpt"); err != nil {
 		t.Errorf("a run that was through: %v", err)
 	}
 	if err := interruptedBriefly(ctx, ctx.Err()); !errors.Is(err, ErrInterrupted) || Hint(err) != "" {
 		t.Errorf("what keeps no checkpoint: %v, hint %q", err, Hint(err))
 	}
-	for _, dir := range []string{"", "dir"} {
-		err := interrupted(ctx, ctx.Err(), dir)
+	if err := interrupted(ctx, ctx.Err(), dir, "none"); !errors.Is(err, ErrInterrupted) || Hint(err) != "" || strings.Contains(err.Error(), "written") {
+		t.Errorf("before the first checkpoint: %v, hint %q", err, Hint(err))
+	}
+	for _, dir := range []string{"", dir} {
+		err := interrupted(ctx, ctx.Err(), dir, "ckpt")
 		if !errors.Is(err, ErrInterrupted) || !errors.Is(err, context.Canceled) || Hint(err) == "" || !strings.Contains(err.Error(), dir) {
 			t.Errorf("checkpoint in %q: %v, hint %q", dir, err, Hint(err))
 		}

@@ -16,7 +16,7 @@ type Result struct {
 	Layers    []LayerCost `json:"layers"`              // one for each quantized convolution and linear layer, in graph order
 	Steps     int         `json:"steps,omitempty"`     // training steps done
 	Kept      int         `json:"kept,omitempty"`      // the step whose weights were kept
-	Agreement float64     `json:"agreement,omitempty"` // share of held-back generated images that P and Q label alike
+	Agreement float64     `json:"agreement,omitempty"` // share of held-back images that P and Q label alike: generated ones, with rtn and CalibrationDir the user's
 
 	Elapsed time.Duration `json:"elapsed_ns"` // without what earlier runs of a resumed one took
 
@@ -40,7 +40,8 @@ type LayerCost struct {
 // directory for it, and the error is ErrInterrupted. Method "rtn" takes seconds and keeps no checkpoint.
 //
 // The checkpoint of a finished run stays where it is: resumed, it ends in the same bytes once more. A run
-// without Options.Resume begins anew and replaces it.
+// without Options.Resume begins anew and removes it first. With Options.Resume and no checkpoint there, it begins
+// anew too, and says so in the log.
 func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, interruptedBriefly(ctx, err)
 	}
 	if err != nil {
-		return nil, interrupted(ctx, err, o.CheckpointDir)
+		return nil, interrupted(ctx, err, o.CheckpointDir, quantizeCheckpoint)
 	}
 	r.Elapsed = time.Since(start)
 	return r, nil

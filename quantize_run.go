@@ -2,12 +2,9 @@ package zaq
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"strconv"
 
-	"zaq/internal/dataset"
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
 	"zaq/internal/method"
@@ -16,9 +13,6 @@ import (
 	"zaq/internal/preprocess"
 	"zaq/internal/quant"
 )
-
-// checkpointName is the file in a CheckpointDir that holds the state of a run of Quantize.
-const checkpointName = "quantize.ckpt"
 
 // quantize runs the method and writes what it made. o has its defaults.
 func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
@@ -29,18 +23,19 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Opset != 0 && int64(o.Opset) < m.net.Opset {
+		return nil, &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("%s has %d already", m.path, m.net.Opset)}
+	}
 	images, err := m.calibrationImages(o.CalibrationDir)
 	if err != nil {
 		return nil, err
 	}
-	if o.CheckpointDir != "" {
-		if err := makeWritable(o.CheckpointDir); err != nil {
-			return nil, err
-		}
-	}
 	run, err := m.runMethod(ctx, o, p, images)
 	if err != nil {
 		return nil, m.explain(err, o)
+	}
+	if err := ctx.Err(); err != nil { // a result that came too late is none
+		return nil, err
 	}
 	if err := nn.FoldBatchNorm(run.Net); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
@@ -52,6 +47,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	data, err := m.export(run.Net, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	return &Result{
 		Method: q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
@@ -66,10 +64,16 @@ func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, ima
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
 	if o.Method == "rtn" {
+		if o.CheckpointDir != "" {
+			o.Log.Warn("method rtn takes seconds and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+		}
 		return method.RTN(ctx, m.net, mo)
 	}
-	if o.CheckpointDir != "" {
-		mo.Checkpoint = filepath.Join(o.CheckpointDir, checkpointName)
+	var err error
+	if mo.Checkpoint, mo.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log); err != nil {
+		return nil, err
+	}
+	if mo.Checkpoint != "" {
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
 	return method.ZAQ(ctx, m.net, mo)
@@ -98,9 +102,8 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
 			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
-		Resume: o.Resume,
-		Every:  o.CheckpointEvery,
-		Warn:   func(text string) { o.Log.Warn(text) },
+		Every: o.CheckpointEvery,
+		Warn:  func(text string) { o.Log.Warn(text) },
 		Progress: func(p method.Progress) {
 			o.Progress(Progress{Phase: phases[p.Phase], Step: p.Step, Total: p.Total, Metrics: metrics(p.Metrics)})
 		},
@@ -123,53 +126,6 @@ func metrics(ms []method.Metric) []Metric {
 		out = append(out, Metric(m))
 	}
 	return out
-}
-
-// explain adds to an error of a method which file it is about, and what can be done.
-func (m *Model) explain(err error, o Options) error {
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case Hint(err) != "": // it names its own file
-		return err
-	case !errors.Is(err, method.ErrNoBatchNorm):
-		return fmt.Errorf("%s: %w", m.path, err)
-	}
-	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own"
-	if o.Method == "rtn" {
-		advice = "--calib DIR takes activation ranges from images of your own"
-	}
-	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}
-}
-
-// calibrationImages reads the images in dir in the form that the network takes, [n, H, W, C]; nil where dir is "".
-func (m *Model) calibrationImages(dir string) ([]float32, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	set, err := dataset.Open("imagefolder:"+dir, dataset.Train)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.checkImages(set); err != nil {
-		return nil, err
-	}
-	images := make([]float32, len(set.Pixels))
-	(*preprocess.Spec)(&m.pre).Apply(images, set.Pixels, set.N)
-	return images, nil
-}
-
-// makeWritable makes a directory where there is none, and finds out before a long run whether files can be
-// written there.
-func makeWritable(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	f, err := os.CreateTemp(dir, ".zaq.*")
-	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // export encodes the network as an ONNX file, and reads that back as a stranger would: a file that zaq itself

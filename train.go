@@ -107,7 +107,7 @@ func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	start := time.Now()
 	r, err := train(ctx, o.withDefaults())
 	if err != nil {
-		return nil, interrupted(ctx, err, o.CheckpointDir)
+		return nil, interrupted(ctx, err, o.CheckpointDir, trainCheckpoint)
 	}
 	r.Elapsed = time.Since(start)
 	return r, nil

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,9 +28,6 @@ var architectures = map[string]struct{ depth, width int }{
 
 // trainSize is the least height and width of the images that networks are trained for.
 var trainSize = [2]int{32, 32}
-
-// trainCheckpoint is the file in a checkpoint directory that keeps a training run.
-const trainCheckpoint = "train.ckpt"
 
 // keyTraining is the metadata that says how a float network was trained. It survives quantization.
 const keyTraining = "dev.zaq.training"
@@ -63,7 +59,7 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 
 	m := method.TrainOptions{
 		Epochs: o.Epochs, Batch: o.Batch, LR: o.LR, WeightDecay: o.WeightDecay, Seed: o.Seed,
-		Fingerprint: o.fingerprint(set), Resume: o.Resume,
+		Fingerprint: o.fingerprint(set),
 		Epoch: func(number int, loss float64) {
 			o.Log.Info("epoch done", "number", number, "of", o.Epochs, "loss", loss)
 		},
@@ -71,11 +67,8 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 			o.Progress(Progress{Phase: PhaseTrain, Step: step, Total: total, Metrics: []Metric{{"loss", loss}, {"lr", lr}}})
 		},
 	}
-	if o.CheckpointDir != "" {
-		if err := makeWritable(o.CheckpointDir); err != nil {
-			return nil, err
-		}
-		m.Checkpoint = filepath.Join(o.CheckpointDir, trainCheckpoint)
+	if m.Checkpoint, m.Resume, err = openCheckpoint(o.CheckpointDir, trainCheckpoint, o.Resume, o.Log); err != nil {
+		return nil, err
 	}
 	done, err := method.Train(ctx, net, set, pixels, m)
 	if err != nil {
@@ -89,6 +82,9 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil { // a result that came too late is none
+		return nil, err
+	}
 	r.Test = *e
 	return r, nil
 }
@@ -98,6 +94,7 @@ func (o TrainOptions) fingerprint(set *dataset.Set) string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	return checkpoint.Fingerprint(
 		"verb=train",
+		"version="+Version(),
 		"arch="+o.Arch,
 		fmt.Sprintf("data=%s", set.Name),
 		fmt.Sprintf("images=%d", set.N),

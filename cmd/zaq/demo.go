@@ -61,6 +61,9 @@ func newDemoCommand(a *app) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := above0(cmd.Flags(), "steps"); err != nil {
+			return err
+		}
 		check := zaq.Options{Precision: o.precision, ZAQ: zaq.ZAQOptions{Steps: o.steps}}
 		if err := check.Check(); err != nil {
 			return err

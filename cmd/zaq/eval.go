@@ -18,6 +18,8 @@ Usage:
         --data SPEC         cifar10:DIR         with test_batch.bin of the binary version
                             cifar10:FILE.bin    one file of that form
                             fashion-mnist:DIR   with t10k-*-ubyte or t10k-*-ubyte.gz
+                            imagefolder:DIR     JPEG and PNG files of one size, in a folder for each class or in one
+                                                with a labels.csv
         --limit N           only the first N images
         --batch N           images at once; does not change the result
         --json              the result as JSON
@@ -55,6 +57,9 @@ func newEvalCommand(a *app) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.data == "" {
 			return &usageError{text: "--data is missing", hint: "such as --data cifar10:DIR; " + seeHelp(cmd)}
+		}
+		if err := above0(cmd.Flags(), "limit", "batch"); err != nil {
+			return err
 		}
 		if err := o.preprocess.check(); err != nil {
 			return err

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"zaq"
 )
 
 // outputPath is where a quantized model goes that was given no name: MODEL.w4a4.onnx for MODEL.onnx.
@@ -39,4 +42,13 @@ func checkOutput(path string, inputs ...string) error {
 		return fmt.Errorf("output %s: %w", path, err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// writeUnlessInterrupted writes a finished result to path. An interrupt that came after the last step counts too: who
+// stopped a run finds no output of it.
+func writeUnlessInterrupted(ctx context.Context, r interface{ Write(path string) error }, path string) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %s is not written", zaq.ErrInterrupted, path)
+	}
+	return r.Write(path)
 }

@@ -34,27 +34,30 @@ Usage:
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
         --calib DIR         activation ranges from your own images (PNG, JPEG, no labels)
-        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt
+        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (method zaq); the state
+                            of an earlier run is removed
         --checkpoint-every D how often, such as 10s or 5m (default 30s)
-        --resume            go on from there
+        --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON
 
-Method zaq:
-        --steps N           of the quantized network Q (default 600)
+Generated images, of both methods:
         --batch N           images a step (default 64)
-        --q-per-g N         steps of Q for each of the generator G (default 5)
-        --warmup N          steps of G before all others (default 60)
+        --warmup N          steps of the generator G before all others (default 60)
+        --g-lr X            learning rate of G (default 0.001)
+        --no-clip           let G paint pixels outside 0..255
+
+Training, of method zaq:
+        --steps N           of the quantized network Q (default 600)
+        --q-per-g N         steps of Q for each of G (default 5)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
         --lr X              of Q; 0.01, or 0.03 below 4 bits of weights, otherwise
-        --g-lr X            of G (default 0.001)
         --alpha X           weight of the feature discrepancy (default 1)
         --beta X            weight of G's activation regulariser (default 0.05)
         --tau X             temperature of layer weights in the feature discrepancy (default 1)
-        --feature-ema X     decay of their moving average (default 0.9)
+        --feature-ema X     decay of their moving average, 0 to below 1 (default 0.9)
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
-        --no-clip           let G paint pixels outside 0..255
         --pass-grad         gradients pass a quantizer outside its range too
         --keep-best         keep the weights that agree best with P on held-back generated images, not the last
 ` + preprocessUsage + `
@@ -89,27 +92,32 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.CheckpointEvery, "checkpoint-every", 30*time.Second, "")
 	flags.BoolVar(&o.Resume, "resume", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
-	addZAQFlags(flags, &o.ZAQ)
+	addGeneratorFlags(flags, &o.ZAQ)
+	addTrainingFlags(flags, &o.ZAQ)
 	o.preprocess.addFlags(flags)
 }
 
-func addZAQFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
+func addGeneratorFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
+	d := zaq.DefaultZAQOptions()
+	flags.IntVar(&z.Batch, "batch", d.Batch, "")
+	flags.IntVar(&z.Warmup, "warmup", d.Warmup, "")
+	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
+	flags.BoolVar(&z.NoClip, "no-clip", false, "")
+}
+
+func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	d := zaq.DefaultZAQOptions()
 	flags.IntVar(&z.Steps, "steps", d.Steps, "")
-	flags.IntVar(&z.Batch, "batch", d.Batch, "")
 	flags.IntVar(&z.QPerG, "q-per-g", d.QPerG, "")
-	flags.IntVar(&z.Warmup, "warmup", d.Warmup, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
 	flags.Float64Var(&z.LR, "lr", 0, "")
-	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
 	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
 	flags.Float64Var(&z.FeatureEMA, "feature-ema", d.FeatureEMA, "")
 	flags.Float64Var(&z.WeightDecay, "weight-decay", d.WeightDecay, "")
 	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
-	flags.BoolVar(&z.NoClip, "no-clip", false, "")
 	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
 	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
 }
@@ -149,10 +157,22 @@ func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
 		}
 	}
 	o.Precision = fmt.Sprintf("w%da%d", w, a)
+	if err := above0(flags, "steps", "batch", "q-per-g", "warmup", "range-steps", "lr", "g-lr", "tau",
+		"first-last-bits", "opset", "checkpoint-every"); err != nil {
+		return err
+	}
+	if err := notNegative(flags, "alpha", "beta", "feature-ema", "weight-decay", "grad-clip"); err != nil {
+		return err
+	}
 	// On the command line 0 is 0; the library takes a negative number for that, and 0 for the default.
-	for _, v := range []*float64{&o.ZAQ.Alpha, &o.ZAQ.Beta, &o.ZAQ.WeightDecay, &o.ZAQ.GradClip} {
+	for _, v := range []*float64{&o.ZAQ.Alpha, &o.ZAQ.Beta, &o.ZAQ.FeatureEMA, &o.ZAQ.WeightDecay, &o.ZAQ.GradClip} {
 		if *v == 0 {
 			*v = -1
+		}
+	}
+	if o.Method == "rtn" {
+		if err := refuseTraining(flags, o.Method); err != nil {
+			return err
 		}
 	}
 	if err := o.Check(); err != nil {
@@ -179,7 +199,7 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if err != nil {
 		return err
 	}
-	if err := r.Write(o.output); err != nil {
+	if err := writeUnlessInterrupted(ctx, r, o.output); err != nil {
 		return err
 	}
 	if o.json {

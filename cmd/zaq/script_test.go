@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 //	pngs DIR N                write N images of 32 x 32 pixels as PNG files
 //	truncate FROM TO N        copy the first N bytes of a file
 //	empty DIR                 DIR must exist and hold nothing, hidden files included
-//	await GLOB                wait until a file of that name appears
+//	await GLOB [TEXT]         wait until a file of that name appears, with TEXT in it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -39,7 +40,7 @@ func TestScripts(t *testing.T) {
 			"pngs":     command(2, func(ts *testscript.TestScript, a []string) error { return writePNGs(ts.MkAbs(a[0]), a[1]) }),
 			"truncate": command(3, truncate),
 			"empty":    command(1, empty),
-			"await":    command(1, await),
+			"await":    await,
 		},
 	})
 }
@@ -109,12 +110,19 @@ func empty(ts *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func await(ts *testscript.TestScript, args []string) error {
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: await GLOB [TEXT]")
+	}
+	text := strings.Join(args[1:], "")
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		found, err := filepath.Glob(ts.MkAbs(args[0]))
-		if err != nil || len(found) > 0 {
-			return err
+		ts.Check(err)
+		for _, path := range found {
+			if data, err := os.ReadFile(path); err == nil && strings.Contains(string(data), text) {
+				return
+			}
 		}
 	}
-	return errors.New("no " + args[0] + " after a minute")
+	ts.Fatalf("no %s with %q after a minute", args[0], text)
 }

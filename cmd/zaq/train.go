@@ -24,8 +24,9 @@ Usage:
         --lr X              peak of the learning rate (default 0.1)
         --weight-decay X    (default 0.0005)
         --seed N            of weights, order and augmentation (default 0)
-        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt
-        --resume            go on from there
+        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt; the state of an
+                            earlier run is removed
+        --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON
 
 Example:
@@ -62,10 +63,16 @@ func newTrainCommand(a *app) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		for flag, v := range map[string]string{"--data": o.Data, "--output": o.output} {
-			if v == "" {
-				return &usageError{text: flag + " is missing", hint: seeHelp(cmd)}
+		for _, required := range []struct{ flag, value string }{{"--data", o.Data}, {"--output", o.output}} {
+			if required.value == "" {
+				return &usageError{text: required.flag + " is missing", hint: seeHelp(cmd)}
 			}
+		}
+		if err := above0(cmd.Flags(), "epochs", "batch", "lr"); err != nil {
+			return err
+		}
+		if err := notNegative(cmd.Flags(), "weight-decay"); err != nil {
+			return err
 		}
 		if o.WeightDecay == 0 {
 			o.WeightDecay = -1 // 0 is 0 here, and the default in the library
@@ -89,7 +96,7 @@ func (a *app) train(ctx context.Context, o *trainOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Write(o.output); err != nil {
+	if err := writeUnlessInterrupted(ctx, r, o.output); err != nil {
 		return err
 	}
 	if o.json {
