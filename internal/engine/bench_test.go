@@ -56,7 +56,7 @@ func (n *resnet20) weight(name string, params *[]*Param, fanIn, cout int) *Weigh
 	if params == &n.q {
 		q := quant.New(quant.Scheme{Bits: 4, PerChannel: true})
 		grid = &WeightGrid{QMin: q.QMin, QMax: q.QMax, Scale: make([]float32, cout), Zero: make([]int32, cout),
-			Fit: func(w []float32, scale []float32, zero []int32) { FitMinMax(q, w, cout, scale, zero) }}
+			Fit: func(w []float32, scale []float32, zero []int32) { fitMinMax(q, w, cout, scale, zero) }}
 	}
 	w := NewWeight(name, randoms(n.r, fanIn*cout, math.Sqrt(2/float64(fanIn))), cout, grid)
 	if params != nil {

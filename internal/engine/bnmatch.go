@@ -79,7 +79,7 @@ func (n *bnMatch) measure(l, batch int) {
 		m := n.sum[l][k] / count
 		s := math.Sqrt(max(0, n.sumSq[l][k]/count-float64(m*m)) + float64(a.Stats.Epsilon))
 		dm, ds := (m-float64(a.Stats.Mean[k]))/sigma, s/sigma-1
-		n.losses[l] += share * (dm*dm + ds*ds)
+		n.losses[l] += float64(share * (float64(dm*dm) + float64(ds*ds)))
 		logGain += math.Log(s/sigma) / float64(c)
 		// d/dx = 2 share (dm/sigma + ds/sigma (x - m)/s) / count
 		along := 2 * share * ds / (sigma * s * count)

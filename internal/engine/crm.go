@@ -128,7 +128,7 @@ func (n *crm) forward(b *builder) {
 			}
 			d /= float64(len(n.rp[l]))
 			n.result.Distances[l] = d
-			n.l.Value += float64(layers) * n.result.Weights[l] * d
+			n.l.Value += float64(float64(layers) * n.result.Weights[l] * d)
 		}
 	})
 }
@@ -192,7 +192,7 @@ func relationGradient(ds, s []float32, r, other []float64, eps, k float64) {
 				e = -k
 			}
 			ds[i*c+j] = float32(2 * e * inv[i] * inv[j])
-			through += 2 * e * r[i*c+j]
+			through += float64(2 * e * r[i*c+j])
 		}
 		ds[i*c+i] -= float32(through * inv[i] * inv[i])
 	}

@@ -170,7 +170,7 @@ func (n *crossEntropy) forward(b *builder) {
 		n.each(x.rows(p, 0, p.batch), func(i int, prob, target []float64) {
 			for k, t := range target {
 				if t > 0 {
-					sum -= t * math.Log(max(prob[k], 1e-30))
+					sum -= float64(t * math.Log(max(prob[k], 1e-30)))
 				}
 			}
 		})

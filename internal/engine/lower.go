@@ -268,7 +268,7 @@ func (l *lowering) grid(q *quant.Quantizer, channels int) *WeightGrid {
 	}
 	fit := l.o.Fit
 	if fit == nil {
-		fit = FitMinMax
+		fit = fitMinMax
 	}
 	return &WeightGrid{
 		QMin: q.QMin, QMax: q.QMax, Scale: make([]float32, n), Zero: make([]int32, n), PassThrough: l.o.PassThrough,
@@ -362,14 +362,21 @@ func (l *lowering) pad(op nn.Pad, name string, x *Tensor) (*Tensor, error) {
 	return l.g.Window(name, x, w)
 }
 
-// FitMinMax spans the grid over the range of the weights, per channel or over all: the plain rounding of RQ.
-func FitMinMax(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
-	lo, hi := make([]float32, channels), make([]float32, channels)
-	kernel.ChannelMinMax(lo, hi, w, channels)
-	if len(scale) == 1 {
+// WeightRanges returns the smallest and the largest of the weights w [..., channels] for each of so many grids: one
+// for every channel, or one for all.
+func WeightRanges(w []float32, channels, grids int) (lo, hi []float32) {
+	if grids == 1 {
 		l, h := kernel.MinMax(w)
-		lo, hi = []float32{l}, []float32{h}
+		return []float32{l}, []float32{h}
 	}
+	lo, hi = make([]float32, channels), make([]float32, channels)
+	kernel.ChannelMinMax(lo, hi, w, channels)
+	return lo, hi
+}
+
+// fitMinMax spans the grid over the range of the weights, per channel or over all: the plain rounding of RQ.
+func fitMinMax(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
+	lo, hi := WeightRanges(w, channels, len(scale))
 	for c := range scale {
 		scale[c], zero[c] = q.Params(lo[c], hi[c])
 	}

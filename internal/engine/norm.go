@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 
 	"zaq/internal/kernel"
 )
@@ -55,13 +56,7 @@ func (g *Graph) normed(name string, x *Tensor, n *norm) *Tensor {
 	return g.pointwise(name, &pointwise{x: x, norm: n})
 }
 
-func ones(n int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = 1
-	}
-	return v
-}
+func ones(n int) []float32 { return slices.Repeat([]float32{1}, n) }
 
 func (n *norm) params() (p []*Param) {
 	if n.gamma != nil {
@@ -92,8 +87,8 @@ func (n *norm) statistics(b *builder, x *buffer, t *Tensor) {
 			variance := max(0, sumSq[c]/count-float64(mean*mean))
 			if m > 0 {
 				unbiased := variance * count / max(1, count-1)
-				n.stats.Mean[c] += m * (float32(mean) - n.stats.Mean[c])
-				n.stats.Var[c] += m * (float32(unbiased) - n.stats.Var[c])
+				n.stats.Mean[c] += float32(m * (float32(mean) - n.stats.Mean[c]))
+				n.stats.Var[c] += float32(m * (float32(unbiased) - n.stats.Var[c]))
 			}
 			n.set(c, float32(mean), variance)
 		}

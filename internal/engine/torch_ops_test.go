@@ -219,7 +219,7 @@ func weightGridCases(t *testing.T) (cases []*parity) {
 			n = s.Cout
 		}
 		grid := &WeightGrid{QMin: q.QMin, QMax: q.QMax, Scale: make([]float32, n), Zero: make([]int32, n),
-			Fit: func(w []float32, scale []float32, zero []int32) { FitMinMax(q, w, s.Cout, scale, zero) }}
+			Fit: func(w []float32, scale []float32, zero []int32) { fitMinMax(q, w, s.Cout, scale, zero) }}
 		cases = append(cases, gridCase(t, k.name, s, grid, attrs{"perChannel": q.PerChannel, "symmetric": q.Symmetric}))
 	}
 	// A grid that cuts weights off shows where gradients pass.

@@ -106,7 +106,7 @@ func (n *tiny) network(quantized bool) (features []*Tensor, logits *Tensor) {
 		if quantized {
 			q := quant.New(quant.Scheme{Bits: 4, PerChannel: true})
 			grid = &WeightGrid{QMin: q.QMin, QMax: q.QMax, Scale: make([]float32, c), Zero: make([]int32, c),
-				Fit: func(w []float32, scale []float32, zero []int32) { FitMinMax(q, w, c, scale, zero) }}
+				Fit: func(w []float32, scale []float32, zero []int32) { fitMinMax(q, w, c, scale, zero) }}
 		}
 		w := NewWeight(name, array(name, 0, 0.25, shape...), c, grid)
 		train(w.Param)

@@ -2,6 +2,7 @@ package method
 
 import (
 	"fmt"
+	"slices"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
@@ -23,6 +24,22 @@ func fillParams(s *checkpoint.State, owner string, params []*engine.Param) error
 		p.Changed()
 	}
 	return nil
+}
+
+// valuesOf returns a copy of what parameters hold.
+func valuesOf(params []*engine.Param) (values [][]float32) {
+	for _, p := range params {
+		values = append(values, slices.Clone(p.Data))
+	}
+	return values
+}
+
+// setValues is the way back.
+func setValues(params []*engine.Param, values [][]float32) {
+	for i, p := range params {
+		copy(p.Data, values[i])
+		p.Changed()
+	}
 }
 
 func putArrays(s *checkpoint.State, what string, arrays [][]float32) {

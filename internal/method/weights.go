@@ -2,7 +2,6 @@ package method
 
 import (
 	"zaq/internal/engine"
-	"zaq/internal/kernel"
 	"zaq/internal/quant"
 )
 
@@ -19,25 +18,23 @@ func newWeightFit(mse bool) *weightFit {
 
 // fit is an engine.LowerOptions.Fit.
 func (f *weightFit) fit(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
-	// Two symmetric bits have the levels -2, -1, 0 and 1: spanning the range would waste half of them.
-	if !f.mse && !(q.Symmetric && q.Bits == 2) {
-		engine.FitMinMax(q, w, channels, scale, zero)
-		return
-	}
-	share := f.shares[q]
-	lo, hi := make([]float32, channels), make([]float32, channels)
-	kernel.ChannelMinMax(lo, hi, w, channels)
-	if len(scale) == 1 {
-		l, h := kernel.MinMax(w)
-		lo, hi = []float32{l}, []float32{h}
-	}
+	lo, hi := engine.WeightRanges(w, channels, len(scale))
+	share, searched := f.shares[q]
 	for c := range scale {
-		scale[c], zero[c] = q.Params(lo[c]*share[0][c], hi[c]*share[1][c])
+		if searched {
+			lo[c], hi[c] = lo[c]*share[0][c], hi[c]*share[1][c]
+		}
+		scale[c], zero[c] = q.Params(lo[c], hi[c])
 	}
 }
 
-// search finds the shares for the weights of a network as they are; data has the channel as its first axis.
+// search finds the shares for the weights of a network as they are, where fit is to use any; data has the channel
+// as its first axis.
 func (f *weightFit) search(q *quant.Quantizer, data []float32, channels int) {
+	// Two symmetric bits have the levels -2, -1, 0 and 1: spanning the range would waste half of them.
+	if !f.mse && !(q.Symmetric && q.Bits == 2) {
+		return
+	}
 	if !q.PerChannel {
 		channels = 1
 	}

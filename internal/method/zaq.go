@@ -54,6 +54,9 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	if err := r.warm.run(ctx, r.checkpoint); err != nil {
 		return nil, r.stopped(ctx, err)
 	}
+	if r.warmed == nil {
+		r.warmed = valuesOf(r.gen.Params)
+	}
 	if !r.calibrated {
 		if err := r.calibrate(ctx); err != nil {
 			return nil, r.stopped(ctx, err)
@@ -72,7 +75,7 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	}
 	kept := r.step
 	if r.best.params != nil {
-		r.best.restore(r.q.Params)
+		setValues(r.q.Params, r.best.params)
 		kept = r.best.step
 	}
 	result, err := r.result(ctx, r.pool)
@@ -90,7 +93,8 @@ type zaq struct {
 	warm *warmup
 
 	calibrated   bool
-	pool         *images // held back, of the warmed generator
+	warmed       [][]float32 // parameters of the generator before it was trained against Q
+	pool         *images     // held back, of the warmed generator
 	poolSeen     *viewer
 	do           []*engine.Loss
 	df           *engine.CRM
@@ -113,23 +117,6 @@ type snapshot struct {
 	step      int
 	agreement float64
 	params    [][]float32
-}
-
-func (s *snapshot) take(step int, agreement float64, params []*engine.Param) {
-	if s.params == nil {
-		s.params = make([][]float32, len(params))
-	}
-	s.step, s.agreement = step, agreement
-	for i, p := range params {
-		s.params[i] = append(s.params[i][:0], p.Data...)
-	}
-}
-
-func (s *snapshot) restore(params []*engine.Param) {
-	for i, p := range params {
-		copy(p.Data, s.params[i])
-		p.Changed()
-	}
 }
 
 func newZAQ(net *nn.Network, o Options) (*zaq, error) {
@@ -172,10 +159,8 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 }
 
 func (r *zaq) train(ctx context.Context) (err error) {
-	if r.pool == nil {
-		if r.pool, err = r.paint(ctx, heldBack, "held back"); err != nil {
-			return err
-		}
+	if err := r.holdBack(ctx); err != nil {
+		return err
 	}
 	if r.poolSeen, err = r.viewer(r.o.Generator.Batch, nil); err != nil {
 		return err
@@ -201,6 +186,18 @@ func (r *zaq) train(ctx context.Context) (err error) {
 			return err
 		}
 	}
+}
+
+// holdBack paints the pool with the generator as it was before training, whatever it is by now: a run that goes on
+// needs not keep the images.
+func (r *zaq) holdBack(ctx context.Context) (err error) {
+	if r.pool != nil {
+		return nil
+	}
+	defer setValues(r.gen.Params, valuesOf(r.gen.Params))
+	setValues(r.gen.Params, r.warmed)
+	r.pool, err = r.paint(ctx, heldBack, "held back")
+	return err
 }
 
 func (r *zaq) stepG(rate float64) {
@@ -305,7 +302,7 @@ func (r *zaq) check(ctx context.Context) error {
 		return err
 	}
 	if r.best.params == nil || a >= r.best.agreement {
-		r.best.take(r.step, a, r.q.Params)
+		r.best = snapshot{r.step, a, valuesOf(r.q.Params)}
 	}
 	return nil
 }

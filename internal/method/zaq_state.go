@@ -48,12 +48,10 @@ func (r *zaq) save() error {
 	checkpoint.Put(s, "distances", r.distances)
 	checkpoint.Put(s, "average", r.average)
 	checkpoint.Put(s, "layer weights", r.df.Weights)
-	pool := &images{}
-	if r.pool != nil {
-		pool = r.pool
+	checkpoint.Put(s, "mean activation", r.la.Value) // reported between two steps of G
+	if r.step > 0 {                                  // before, the generator itself is the warmed one
+		putArrays(s, "warmed generator", r.warmed)
 	}
-	checkpoint.Put(s, "pool", pool.x)
-	checkpoint.Put(s, "pool logits", pool.logits)
 	checkpoint.Put(s, "best step", r.best.step)
 	checkpoint.Put(s, "best agreement", r.best.agreement)
 	if r.best.params != nil {
@@ -97,22 +95,20 @@ func (r *zaq) resume() error {
 			return err
 		}
 	}
-	return r.resumeImages(s)
+	if r.la.Value, err = checkpoint.Get[float64](s, "mean activation"); err != nil {
+		return err
+	}
+	if r.step > 0 {
+		r.warmed = valuesOf(r.gen.Params) // of their size
+		if err := fillArrays(s, "warmed generator", r.warmed); err != nil {
+			return err
+		}
+	}
+	return r.resumeBest(s)
 }
 
-// resumeImages restores the held-back images and the best weights so far.
-func (r *zaq) resumeImages(s *checkpoint.State) error {
-	x, err := checkpoint.Get[[]float32](s, "pool")
-	if err != nil {
-		return err
-	}
-	logits, err := checkpoint.Get[[]float32](s, "pool logits")
-	if err != nil {
-		return err
-	}
-	if len(x) > 0 {
-		r.pool = &images{n: len(x) / r.gen.Image.Len(), x: x, logits: logits}
-	}
+// resumeBest restores the best weights so far.
+func (r *zaq) resumeBest(s *checkpoint.State) (err error) {
 	if r.best.step, err = checkpoint.Get[int](s, "best step"); err != nil {
 		return err
 	}
@@ -122,8 +118,6 @@ func (r *zaq) resumeImages(s *checkpoint.State) error {
 	if r.best.step == 0 {
 		return nil
 	}
-	for _, p := range r.q.Params {
-		r.best.params = append(r.best.params, make([]float32, len(p.Data)))
-	}
+	r.best.params = valuesOf(r.q.Params) // of their size
 	return fillArrays(s, "best", r.best.params)
 }

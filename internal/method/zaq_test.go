@@ -274,6 +274,7 @@ func TestZAQLayersResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.step, r.epochs = 125, 2
+	r.warmed = valuesOf(r.gen.Params)
 	copy(r.distances, []float64{0.1, 0.2, 0.3})
 	copy(r.average, []float64{3, 2, 1})
 	copy(r.df.Weights, []float64{0.5, 0.3, 0.2})

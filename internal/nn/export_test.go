@@ -70,7 +70,7 @@ func calibrate(t *testing.T, p *Placement, values map[string][]float32) {
 	t.Helper()
 	for _, w := range p.Weights {
 		if !w.Quantizer.Calibrated() {
-			w.Fit(false)
+			fitWeight(w)
 			w.Round()
 		}
 	}
@@ -434,7 +434,7 @@ func TestExportErrors(t *testing.T) {
 	}
 	expect(`weights "c1.w": quantizer is not calibrated`)
 	for _, w := range p.Weights {
-		w.Fit(false)
+		fitWeight(w)
 	}
 	p.Weights[1].Quantizer.SetRange(6, 0, 1)
 	expect(`weights "c2.w" have shape [4 4 3 3] and 7 scales`)

@@ -58,7 +58,7 @@ func (n *Network) affine(bn *Layer, epsilon float32) (factor, shift []float64) {
 	factor, shift = make([]float64, len(gamma)), make([]float64, len(gamma))
 	for c := range gamma {
 		factor[c] = float64(gamma[c]) / math.Sqrt(float64(variance[c])+float64(epsilon))
-		shift[c] = float64(beta[c]) - float64(mean[c])*factor[c]
+		shift[c] = float64(beta[c]) - float64(float64(mean[c])*factor[c])
 	}
 	return factor, shift
 }
@@ -72,7 +72,7 @@ func (n *Network) foldShift(conv *Layer, factor, shift []float64) {
 	}
 	bias := n.own(conv, 2)
 	for c, b := range bias.Data {
-		bias.Data[c] = float32(float64(b)*factor[c] + shift[c])
+		bias.Data[c] = float32(float64(float64(b)*factor[c]) + shift[c])
 	}
 }
 

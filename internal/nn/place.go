@@ -154,22 +154,6 @@ func (n *Network) normalizedOutput(l *Layer) string {
 	return l.Out[0]
 }
 
-// Fit sets the ranges of the weight's quantizer from the weight as it is: smallest and largest value, or
-// the range of least squared error. Grids of two symmetric bits are always fitted by error, because
-// covering the range costs them half their levels.
-func (w *WeightSite) Fit(mse bool) {
-	q := w.Quantizer
-	channels := 1
-	if q.PerChannel {
-		channels = w.Value.Shape[0]
-	}
-	if mse || q.Symmetric && q.Bits == 2 {
-		q.SetRanges(quant.MSEChannels(w.Value.Data, channels, q.Scheme))
-	} else {
-		q.SetRanges(quant.MinMaxChannels(w.Value.Data, channels))
-	}
-}
-
 // Round moves the weight onto the grid of its quantizer.
 func (w *WeightSite) Round() { w.Quantizer.FakeQuantizeChannels(w.Value.Data, w.Value.Data) }
 

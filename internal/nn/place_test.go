@@ -237,7 +237,7 @@ func TestPlaceWeights(t *testing.T) {
 			if w.Quantizer.Scheme != tt.want[i] || w.Value.Quant != w.Quantizer {
 				t.Errorf("%+v: weight %d has %+v, want %+v", tt.o, i, w.Quantizer.Scheme, tt.want[i])
 			}
-			w.Fit(false)
+			fitWeight(w)
 			if err := w.Quantizer.Validate(); err != nil {
 				t.Error(err)
 			}
@@ -306,5 +306,19 @@ func TestPlaceWeightOutputs(t *testing.T) {
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// fitWeight sets the ranges of a weight's quantizer from the weight as it is: smallest and largest value, or for two
+// symmetric bits, which would lose half their levels, those of least squared error.
+func fitWeight(w *WeightSite) {
+	q, channels := w.Quantizer, 1
+	if q.PerChannel {
+		channels = w.Value.Shape[0]
+	}
+	if q.Symmetric && q.Bits == 2 {
+		q.SetRanges(quant.MSEChannels(w.Value.Data, channels, q.Scheme))
+	} else {
+		q.SetRanges(quant.MinMaxChannels(w.Value.Data, channels))
 	}
 }

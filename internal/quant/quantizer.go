@@ -102,7 +102,7 @@ func (q *Quantizer) SetRange(channel int, lo, hi float32) {
 		q.Scale, q.Zero = append(q.Scale, 1), append(q.Zero, q.center())
 	}
 	q.QMin, q.QMax = q.Bounds()
-	q.Scale[channel], q.Zero[channel] = q.params(lo, hi)
+	q.Scale[channel], q.Zero[channel] = q.Params(lo, hi)
 }
 
 // SetRanges sets the range of every channel: q then has as many channels as lo and hi have elements.
@@ -110,12 +110,12 @@ func (q *Quantizer) SetRanges(lo, hi []float32) {
 	q.Scale, q.Zero = make([]float32, len(lo)), make([]int32, len(lo))
 	q.QMin, q.QMax = q.Bounds()
 	for c := range lo {
-		q.Scale[c], q.Zero[c] = q.params(lo[c], hi[c])
+		q.Scale[c], q.Zero[c] = q.Params(lo[c], hi[c])
 	}
 }
 
-// params returns the scale and zero point for a range.
-func (s Scheme) params(lo, hi float32) (scale float32, zero int32) {
+// Params returns the scale and zero point with which a grid of the scheme spans a range; SetRange says how.
+func (s Scheme) Params(lo, hi float32) (scale float32, zero int32) {
 	qmin, qmax := s.Bounds()
 	l, h := min(sane(lo), 0), max(sane(hi), 0)
 	if s.Symmetric {

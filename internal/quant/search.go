@@ -32,7 +32,7 @@ func searchRange(s Scheme, lo, hi float32, values []float32, counts []float64) (
 
 // gridError returns the summed squared error of quantizing the values on a grid that spans lo to hi.
 func gridError(s Scheme, lo, hi float32, values []float32, counts []float64) float64 {
-	scale, zero := s.params(lo, hi)
+	scale, zero := s.Params(lo, hi)
 	qmin, qmax := s.Bounds()
 	var sum float64
 	for i, v := range values {

@@ -4,6 +4,7 @@ package synth
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
@@ -76,7 +77,7 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 	if b.err != nil {
 		return nil, b.err
 	}
-	x = g.BatchNorm("generator image", x, nil, nil, &engine.Stats{Mean: make([]float32, x.C), Var: ones(x.C), Epsilon: 1e-5}, true)
+	x = g.BatchNorm("generator image", x, nil, nil, &engine.Stats{Mean: make([]float32, x.C), Var: slices.Repeat([]float32{1}, x.C), Epsilon: 1e-5}, true)
 	b.gen.Image = paint(g, x, o)
 	return b.gen, nil
 }
@@ -96,14 +97,6 @@ func paint(g *engine.Graph, x *engine.Tensor, o Options) *engine.Tensor {
 	}
 	mul, add := o.Pixels.Affine()
 	return g.Affine("generated", x, mul, add)
-}
-
-func ones(n int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = 1
-	}
-	return v
 }
 
 // build adds layers and remembers the first error.
@@ -175,8 +168,8 @@ func (b *build) norm(x *engine.Tensor) *engine.Tensor {
 		return x
 	}
 	name := fmt.Sprintf("generator norm %d", b.n)
-	return b.g.BatchNorm(name, x, b.param(name+" gamma", ones(x.C)), b.param(name+" beta", make([]float32, x.C)),
-		&engine.Stats{Mean: make([]float32, x.C), Var: ones(x.C), Epsilon: 1e-5}, true)
+	return b.g.BatchNorm(name, x, b.param(name+" gamma", slices.Repeat([]float32{1}, x.C)), b.param(name+" beta", make([]float32, x.C)),
+		&engine.Stats{Mean: make([]float32, x.C), Var: slices.Repeat([]float32{1}, x.C), Epsilon: 1e-5}, true)
 }
 
 func (b *build) fail(err error) {
