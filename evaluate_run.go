@@ -9,6 +9,7 @@ import (
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
 	"zaq/internal/metric"
+	"zaq/internal/nn"
 	"zaq/internal/preprocess"
 )
 
@@ -32,7 +33,9 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 		o.Batch = evalBatch(set)
 	}
 	batch := min(o.Batch, set.N)
-	p, err := engine.NewPredictor(m.net, batch, 0)
+	net := m.net.Clone()
+	nn.InIntegers(net) // as those who run the file will compute it
+	p, err := engine.NewPredictor(net, batch, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}

@@ -39,7 +39,7 @@ type Options struct {
 	Seed      uint64 // of everything random
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
-	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse", those of least squared error
+	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse" (default at 2 bits), those of least squared error
 	Observer      string // what an activation's grid spans: "mse", the range of least squared error (default of zaq); "percentile", all but one in 10,000 (default of rtn); "ema", a moving average of batches' extremes; "minmax"
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
@@ -68,7 +68,7 @@ type ZAQOptions struct {
 	QPerG    int     // Q steps for each step of the generator G; default 5
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 60
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
-	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.03
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, and 0.03 below 4 bits of weights
 	GLR      float64 // of G (Adam); default 1e-3
 
 	Alpha       float64 // weight of the feature discrepancy D_f; default 1, negative: none
@@ -81,13 +81,13 @@ type ZAQOptions struct {
 	RangeSteps int  // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
 	NoClip     bool // let G paint pixels outside 0..255
 	PassGrad   bool // straight-through gradient outside a quantizer's range too; cut there otherwise
-	KeepLast   bool // keep the last step's weights; otherwise the best by agreement on held-back generated images
+	KeepBest   bool // keep the weights that agree best with P on held-back generated images, not the last step's
 }
 
 // DefaultZAQOptions returns the values that zeros stand for.
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
-		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.03, GLR: 1e-3,
+		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: fineLR, GLR: 1e-3,
 		Alpha: 1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
 	}
 }
@@ -164,12 +164,16 @@ func (o Options) withDefaults() Options {
 		v   *string
 		def string
 	}{
-		{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]}, {&o.WeightRange, WeightRanges[0]},
+		{&o.Method, Methods[0]}, {&o.Precision, "w4a4"}, {&o.Scheme, Schemes[0]},
 		{&o.Int4Storage, Int4Storages[0]},
 	} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
+	}
+	o.byPrecision()
+	if o.WeightRange == "" {
+		o.WeightRange = WeightRanges[0]
 	}
 	if o.Observer == "" {
 		o.Observer = defaultObserver[o.Method]

@@ -100,7 +100,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
 			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA,
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
-			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: z.KeepLast,
+			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
 		Every: o.CheckpointEvery,
 		Warn:  func(text string) { o.Log.Warn(text) },

@@ -44,8 +44,8 @@
 // # What it does not do
 //
 // No test image is ever consulted. Ranges come from generated images (or from unlabelled ones of your own in
-// CalibrationDir), and which step's weights are kept is decided by agreement with the float network on
-// generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
+// CalibrationDir), and the weights that are kept are the last ones, or with KeepBest those that agree best with the
+// float network on generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
 // flows back.
 //
 // Per-tensor weights (PerTensor) exist for runtimes that know nothing else. They cost accuracy at every

@@ -92,6 +92,7 @@ func (a *app) demo(ctx context.Context, o *demoOptions) error {
 	for _, method := range []string{"rtn", "zaq"} {
 		options := zaq.Options{Method: method, Precision: o.precision, Seed: o.seed, Log: a.log}
 		options.ZAQ.Steps = o.steps
+		options.ZAQ.Warmup = min(o.steps, zaq.DefaultZAQOptions().Warmup) // a hurried user is in a hurry here too
 		if method == "zaq" && o.steps == 0 {
 			if options.ZAQ.Steps, err = a.demoSteps(ctx, m, options); err != nil {
 				return err

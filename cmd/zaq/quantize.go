@@ -26,7 +26,8 @@ Usage:
         --scheme S          deploy (default; integer kernels everywhere) or paper (the protocol of published tables)
         --seed N            of everything random (default 0)
         --per-tensor        one scale per weight tensor, not per output channel
-        --weight-range R    what a weight's grid spans: minmax (default), all of it, or mse, where rounding costs least
+        --weight-range R    what a weight's grid spans: minmax, all of it, or mse, where rounding costs least; mse at
+                            2 bits unless told
         --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
                             percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
@@ -50,7 +51,7 @@ Training, of method zaq:
         --q-per-g N         steps of Q for each of G (default 5)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q (default 0.03)
+        --lr X              of Q; 0.01, or 0.03 below 4 bits of weights, otherwise
         --alpha X           weight of the feature discrepancy (default 1)
         --beta X            weight of G's activation regulariser (default 0.05)
         --tau X             temperature of layer weights in the feature discrepancy (default 1)
@@ -58,7 +59,7 @@ Training, of method zaq:
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
         --pass-grad         gradients pass a quantizer outside its range too
-        --keep-last         keep the last weights, not those that agree best on held-back generated images
+        --keep-best         keep the weights that agree best with P on held-back generated images, not the last
 ` + preprocessUsage + `
 Example:
     zaq quantize resnet20.onnx -o resnet20.w4a4.onnx --precision w4a4 --checkpoint run1
@@ -81,7 +82,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
 	flags.Uint64Var(&o.Seed, "seed", 0, "")
 	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
-	flags.StringVar(&o.WeightRange, "weight-range", "minmax", "")
+	flags.StringVar(&o.WeightRange, "weight-range", "", "")
 	flags.StringVar(&o.Observer, "observer", "", "")
 	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
 	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
@@ -110,7 +111,7 @@ func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.IntVar(&z.QPerG, "q-per-g", d.QPerG, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
-	flags.Float64Var(&z.LR, "lr", d.LR, "")
+	flags.Float64Var(&z.LR, "lr", 0, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
 	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
@@ -118,7 +119,7 @@ func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.Float64Var(&z.WeightDecay, "weight-decay", d.WeightDecay, "")
 	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
 	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
-	flags.BoolVar(&z.KeepLast, "keep-last", false, "")
+	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
 }
 
 func newQuantizeCommand(a *app) *cobra.Command {

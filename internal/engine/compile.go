@@ -10,7 +10,6 @@ import (
 type Spec struct {
 	Batch     int
 	Objective []Term    // its weighted sum is minimised
-	Watch     []*Loss   // computed, without gradient
 	WRT       []*Param  // parameters whose gradients are wanted
 	Outputs   []*Tensor // kept after a run
 	Threads   int       // 0: GOMAXPROCS
@@ -40,6 +39,11 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	}
 	if len(spec.WRT) > 0 && len(spec.Objective) == 0 {
 		return nil, errors.New("engine: gradients wanted of no objective")
+	}
+	for i, t := range spec.Outputs {
+		if t == nil {
+			return nil, fmt.Errorf("engine: output %d of %d is no tensor", i+1, len(spec.Outputs))
+		}
 	}
 	b := &builder{
 		p:    newProgram(spec),
@@ -94,9 +98,6 @@ func reachable(nodes []node, spec Spec) []node {
 	wantTensor, wantLoss := map[*Tensor]bool{}, map[*Loss]bool{}
 	for _, t := range spec.Objective {
 		wantLoss[t.Loss] = true
-	}
-	for _, l := range spec.Watch {
-		wantLoss[l] = true
 	}
 	for _, t := range spec.Outputs {
 		wantTensor[t] = true

@@ -52,9 +52,6 @@ func (w *Weight) Value() []float32 {
 	return w.value
 }
 
-// Refit forces the grid to be derived anew, for instance after Fit was exchanged.
-func (w *Weight) Refit() { w.Changed() }
-
 // backward turns the gradient of Value, in Grad, into that of the master weights (straight through).
 func (w *Weight) backward() {
 	if g := w.Grid; g != nil {

@@ -293,10 +293,11 @@ func TestCompileErrors(t *testing.T) {
 		{Batch: 0, Outputs: []*Tensor{y}},
 		{Batch: 3, WRT: params},
 		{Batch: 3, Outputs: []*Tensor{other}},
+		{Batch: 3, Outputs: []*Tensor{y, nil}},
 		{Batch: 3, Objective: []Term{{NewGraph().MeanAbs("far", x), 1}}},
 	} {
 		if _, err := g.Compile(s); err == nil {
-			t.Errorf("no error for batch %d, %d parameters, outputs %v", s.Batch, len(s.WRT), s.Outputs)
+			t.Errorf("no error for batch %d, %d parameters, %d outputs", s.Batch, len(s.WRT), len(s.Outputs))
 		}
 	}
 	p, err := g.Compile(Spec{Batch: 3, Objective: []Term{{loss, 1}}, WRT: params, Outputs: []*Tensor{x}})

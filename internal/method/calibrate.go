@@ -1,6 +1,7 @@
 package method
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -30,7 +31,8 @@ func newObserver(name string, s quant.Scheme) (quant.Observer, error) {
 }
 
 // calibrate sets activation ranges from images that Q sees without rounding: the user's own, or generated ones.
-func (t *twins) calibrate() error {
+// Stopped by ctx it leaves them as if it had not begun.
+func (t *twins) calibrate(ctx context.Context) error {
 	r := t.ranges
 	if len(r.sites) == 0 {
 		return nil
@@ -47,6 +49,10 @@ func (t *twins) calibrate() error {
 	r.watch(true)
 	defer r.watch(false)
 	for i := range batches {
+		if err := ctx.Err(); err != nil {
+			r.reset()
+			return err
+		}
 		copy(c.prog.Data(c.in), next(i))
 		c.prog.Run()
 		r.update()

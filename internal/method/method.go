@@ -75,10 +75,15 @@ type Result struct {
 	Agreement float64 // share of the held-back generated images that P and Q label alike
 }
 
-// Cost is what quantization did to a layer, in decibels.
+// Cost is what quantization did to a layer: signal over noise in decibels, +Inf where nothing was lost.
 type Cost struct {
-	Layer      *nn.Layer
-	WeightSQNR float64 // +Inf where nothing was lost
+	Layer *nn.Layer
+	// WeightSQNR compares the weights in the end, on their grid, with the float ones. What training changed counts
+	// as noise, too. Weights with one grid for all channels are compared as they are rounded: with the
+	// BatchNormalization folded into them.
+	WeightSQNR float64
+	// OutputSQNR compares what the layer makes of some of the images by which P and Q are compared, behind its
+	// BatchNormalization and before its activation function, all layers before it being quantized as well.
 	OutputSQNR float64
 }
 
@@ -150,11 +155,36 @@ func (o *Options) report(phase string, step, total int, m ...Metric) {
 	}
 }
 
+// DivergedError says that a run left the numbers.
+type DivergedError struct {
+	Phase string // as in Progress
+	Step  int
+	Name  string // of the loss, or of the array of the network
+	Value float64
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("%s step %d: %s is %v: training diverged", e.Phase, e.Step, e.Name, e.Value)
+}
+
+// Hint says what to do about it.
+func (e *DivergedError) Hint() string { return "a lower learning rate diverges later, or not at all" }
+
 // finite refuses figures that are not numbers: a run that has diverged must not go on.
 func finite(phase string, step int, m ...Metric) error {
 	for _, v := range m {
 		if math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-			return fmt.Errorf("%s step %d: %s is %v: the run diverged; a smaller learning rate may help", phase, step, v.Name, v.Value)
+			return &DivergedError{phase, step, v.Name, v.Value}
+		}
+	}
+	return nil
+}
+
+// finiteArray refuses an array with elements that are not numbers.
+func finiteArray(phase string, step int, name string, data []float32) error {
+	for _, v := range data {
+		if err := finite(phase, step, Metric{name, float64(v)}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -54,6 +54,13 @@ func (r *ranges) round(on bool) {
 	}
 }
 
+// reset forgets all batches.
+func (r *ranges) reset() {
+	r.seen = 0
+	clear(r.lo)
+	clear(r.hi)
+}
+
 // update takes in the batch that a program has just seen.
 func (r *ranges) update() {
 	lo, hi := make([]float64, len(r.quants)), make([]float64, len(r.quants))

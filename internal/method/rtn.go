@@ -20,19 +20,19 @@ func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := t.calibrate(); err != nil {
+	if err := t.calibrate(ctx); err != nil {
 		return nil, err
 	}
 	var m *images
 	if o.Images == nil {
-		m, err = t.paint(heldBack, "held back")
+		m, err = t.paint(ctx, heldBack, "held back")
 	} else {
-		m, err = t.look(o.Images)
+		m, err = t.look(ctx, o.Images)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return t.result(m)
+	return t.result(ctx, m)
 }
 
 // heldBack is the number of images by which P and Q are compared; where they are generated, none of them is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"zaq/internal/checkpoint"
@@ -133,24 +132,20 @@ func (t *trainer) run(ctx context.Context) error {
 		}
 	}
 	for _, a := range t.arrays() {
-		for _, v := range a.data {
-			if !isNumber(float64(v)) {
-				return &DivergedError{t.total, a.name, float64(v)}
-			}
+		if err := finiteArray("train", t.total, a.name, a.data); err != nil {
+			return err
 		}
 	}
 	return t.save()
 }
-
-func isNumber(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // next takes one step.
 func (t *trainer) next() error {
 	t.batches.fill(t.program.Data(t.input), t.step)
 	t.program.Run()
 	loss := t.loss.Value
-	if !isNumber(loss) {
-		return &DivergedError{t.step + 1, t.loss.Name, loss}
+	if err := finite("train", t.step+1, Metric{t.loss.Name, loss}); err != nil {
+		return err
 	}
 	t.optim.LR = t.o.LR * oneCycle(t.step, t.total)
 	t.optim.Step()
@@ -191,20 +186,6 @@ func oneCycle(step, total int) float64 {
 	}
 	return engine.Cosine(step-rise, total-rise)
 }
-
-// DivergedError says that training left the numbers.
-type DivergedError struct {
-	Step  int
-	Name  string // of the loss, or of the array of the network
-	Value float64
-}
-
-func (e *DivergedError) Error() string {
-	return fmt.Sprintf("training diverged: at step %d, %s is %v", e.Step, e.Name, e.Value)
-}
-
-// Hint says what to do about it.
-func (e *DivergedError) Hint() string { return "a lower learning rate diverges later, or not at all" }
 
 // save writes a checkpoint, where one is wanted.
 func (t *trainer) save() error {

@@ -3,12 +3,9 @@ package method
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"math"
 	"time"
 
-	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
 	"zaq/internal/nn"
 )
@@ -58,24 +55,31 @@ func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 		return nil, r.stopped(ctx, err)
 	}
 	if !r.calibrated {
-		if err := r.calibrate(); err != nil {
-			return nil, err
+		if err := r.calibrate(ctx); err != nil {
+			return nil, r.stopped(ctx, err)
 		}
 		r.calibrated = true
 	}
 	if err := r.train(ctx); err != nil {
 		return nil, r.stopped(ctx, err)
 	}
-	if r.best.params != nil && !o.ZAQ.KeepLast {
-		r.best.restore(r.q.Params)
-	} else {
-		r.best.step = r.step
+	// What comes now changes Q; a run that is stopped there goes on from here.
+	if err := r.save(); err != nil {
+		return nil, err
 	}
-	result, err := r.result(r.pool)
+	if err := r.checkParams(); err != nil {
+		return nil, err
+	}
+	kept := r.step
+	if r.best.params != nil {
+		r.best.restore(r.q.Params)
+		kept = r.best.step
+	}
+	result, err := r.result(ctx, r.pool)
 	if err != nil {
 		return nil, err
 	}
-	result.Steps, result.Kept = r.step, r.best.step
+	result.Steps, result.Kept = r.step, kept
 	return result, nil
 }
 
@@ -134,6 +138,12 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 	if r.twins, err = newTwins(net, &o); err != nil {
 		return nil, err
 	}
+	switch {
+	case o.Generator.Warmup > 0 && !r.hasStats():
+		return nil, ErrNoBatchNorm
+	case len(r.pFeat) == 0:
+		return nil, errors.New("the network makes no feature maps by which it could be compared with its quantized twin: it has no convolution")
+	}
 	r.warm = newWarmup(r.twins)
 	r.adam = r.warm.adam
 	for i := range r.pOut {
@@ -163,16 +173,20 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 
 func (r *zaq) train(ctx context.Context) (err error) {
 	if r.pool == nil {
-		if r.pool, err = r.paint(heldBack, "held back"); err != nil {
+		if r.pool, err = r.paint(ctx, heldBack, "held back"); err != nil {
 			return err
 		}
 	}
 	if r.poolSeen, err = r.viewer(r.o.Generator.Batch, nil); err != nil {
 		return err
 	}
-	for r.step < r.z.Steps {
-		if err := ctx.Err(); err != nil {
+	for {
+		// Checks come first, so that one that was interrupted is made up for when the run goes on.
+		if err := r.check(ctx); err != nil {
 			return err
+		}
+		if r.step >= r.z.Steps {
+			return nil
 		}
 		rate := r.z.Schedule(r.step, r.z.Steps)
 		if r.step%r.z.QPerG == 0 {
@@ -183,12 +197,10 @@ func (r *zaq) train(ctx context.Context) (err error) {
 		if err := r.report(); err != nil {
 			return err
 		}
-		r.check()
 		if err := r.checkpoint(); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func (r *zaq) stepG(rate float64) {
@@ -265,134 +277,35 @@ func (r *zaq) report() error {
 	return nil
 }
 
-// check compares P and Q on the held-back images, a few times after ranges are frozen, and remembers the best.
-func (r *zaq) check() {
-	if r.z.KeepLast || r.step < r.z.RangeSteps {
-		return
-	}
-	every := max(1, (r.z.Steps-r.z.RangeSteps)/checks)
-	if left := r.z.Steps - r.step; left%every != 0 {
-		return
-	}
-	if a := r.poolSeen.agreement(r.pool); r.best.params == nil || a >= r.best.agreement {
-		r.best.take(r.step, a, r.q.Params)
-	}
-}
-
-// checkpoint saves the run if the last time is long enough ago.
-func (r *zaq) checkpoint() error {
-	every := r.o.Every
-	if every == 0 {
-		every = 30 * time.Second
-	}
-	if time.Since(r.saved) < every {
-		return nil
-	}
-	return r.save()
-}
-
-// stopped saves the run when it was interrupted.
-func (r *zaq) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
-	}
-	if saveErr := r.save(); saveErr != nil {
-		return fmt.Errorf("interrupted, and the state of the run is lost: %w", saveErr)
-	}
-	return ctx.Err()
-}
-
-func (r *zaq) save() error {
-	r.saved = time.Now()
-	if r.o.Checkpoint == "" {
-		return nil
-	}
-	s := &checkpoint.State{Fingerprint: r.o.Fingerprint}
-	r.warm.save(s)
-	r.ranges.save(s)
-	checkpoint.Put(s, "step", r.step)
-	putParams(s, "Q", r.q.Params)
-	putArrays(s, "Q velocity", r.sgd.Velocity)
-	checkpoint.Put(s, "epochs", r.epochs)
-	checkpoint.Put(s, "distances", r.distances)
-	checkpoint.Put(s, "average", r.average)
-	checkpoint.Put(s, "layer weights", r.df.Weights)
-	pool := &images{}
-	if r.pool != nil {
-		pool = r.pool
-	}
-	checkpoint.Put(s, "pool", pool.x)
-	checkpoint.Put(s, "pool logits", pool.logits)
-	checkpoint.Put(s, "best step", r.best.step)
-	checkpoint.Put(s, "best agreement", r.best.agreement)
-	if r.best.params != nil {
-		putArrays(s, "best", r.best.params)
-	}
-	return checkpoint.Save(r.o.Checkpoint, s)
-}
-
-func (r *zaq) resume() error {
-	if !r.o.Resume {
-		return nil
-	}
-	s, err := checkpoint.LoadMatching(r.o.Checkpoint, r.o.Fingerprint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // stopped before its first checkpoint: nothing was lost but time
-	}
-	if err != nil {
-		return err
-	}
-	if err := r.warm.load(s); err != nil {
-		return err
-	}
-	if err := r.ranges.load(s); err != nil {
-		return err
-	}
-	r.calibrated = r.ranges.seen > 0
-	if err := fillParams(s, "Q", r.q.Params); err != nil {
-		return err
-	}
-	if err := fillArrays(s, "Q velocity", r.sgd.Velocity); err != nil {
-		return err
-	}
-	if r.step, err = checkpoint.Get[int](s, "step"); err != nil {
-		return err
-	}
-	if r.epochs, err = checkpoint.Get[int](s, "epochs"); err != nil {
-		return err
-	}
-	for name, dst := range map[string][]float64{"distances": r.distances, "average": r.average, "layer weights": r.df.Weights} {
-		if err := checkpoint.Fill(s, name, dst); err != nil {
+// checkParams refuses weights that are not numbers. Losses need not show them: on a grid they become zeros.
+func (r *zaq) checkParams() error {
+	for _, p := range r.q.Params {
+		if err := finiteArray("train", r.step, p.Name, p.Data); err != nil {
 			return err
 		}
 	}
-	return r.resumeImages(s)
+	return nil
 }
 
-// resumeImages restores the held-back images and the best weights so far.
-func (r *zaq) resumeImages(s *checkpoint.State) error {
-	x, err := checkpoint.Get[[]float32](s, "pool")
-	if err != nil {
+// check compares P and Q on the held-back images, a few times after ranges are frozen, and remembers the best.
+// A second check of the same step changes nothing.
+func (r *zaq) check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	logits, err := checkpoint.Get[[]float32](s, "pool logits")
-	if err != nil {
-		return err
-	}
-	if len(x) > 0 {
-		r.pool = &images{n: len(x) / r.gen.Image.Len(), x: x, logits: logits}
-	}
-	if r.best.step, err = checkpoint.Get[int](s, "best step"); err != nil {
-		return err
-	}
-	if r.best.agreement, err = checkpoint.Get[float64](s, "best agreement"); err != nil {
-		return err
-	}
-	if r.best.step == 0 {
+	every := max(1, (r.z.Steps-r.z.RangeSteps)/checks)
+	if r.z.KeepLast || r.step == 0 || r.step < r.z.RangeSteps || (r.z.Steps-r.step)%every != 0 {
 		return nil
 	}
-	for _, p := range r.q.Params {
-		r.best.params = append(r.best.params, make([]float32, len(p.Data)))
+	a, err := r.poolSeen.agreement(ctx, r.pool)
+	if err != nil {
+		return err
 	}
-	return fillArrays(s, "best", r.best.params)
+	if err := r.checkParams(); err != nil {
+		return err
+	}
+	if r.best.params == nil || a >= r.best.agreement {
+		r.best.take(r.step, a, r.q.Params)
+	}
+	return nil
 }

@@ -48,6 +48,10 @@ type WeightSite struct {
 	Layer     *Layer
 	Value     *Value
 	Quantizer *quant.Quantizer
+
+	// Output is what the layer makes, behind the BatchNorm that counts as part of it and before any activation
+	// or quantizer. Float is the name that this tensor had before quantizers were placed.
+	Output, Float string
 }
 
 // Place adds quantizers to a float network, to be calibrated by the caller: FakeQuant layers, which the
@@ -118,7 +122,8 @@ func (p *Placement) placeWeights(n *Network, o PlaceOptions) error {
 		if v == nil || v.Data == nil {
 			return fmt.Errorf("place quantizers: layer %q: weights %q are not constant", l.Name, l.In[1])
 		}
-		p.Weights = append(p.Weights, &WeightSite{Layer: l, Value: v})
+		out := n.normalizedOutput(l)
+		p.Weights = append(p.Weights, &WeightSite{Layer: l, Value: v, Output: out, Float: out})
 	}
 	last := len(p.Weights) - 1
 	placed := make(map[*Value]bool)
@@ -137,6 +142,16 @@ func (p *Placement) placeWeights(n *Network, o PlaceOptions) error {
 		w.Quantizer = w.Value.Quant
 	}
 	return nil
+}
+
+// normalizedOutput returns the output of the BatchNorm that alone reads what l makes, or what l makes.
+func (n *Network) normalizedOutput(l *Layer) string {
+	if c := n.soleConsumer(l.Out[0]); c != nil {
+		if _, ok := c.Op.(BatchNorm); ok {
+			return c.Out[0]
+		}
+	}
+	return l.Out[0]
 }
 
 // Fit sets the ranges of the weight's quantizer from the weight as it is: smallest and largest value, or
@@ -189,6 +204,11 @@ func (p *Placement) insert(n *Network, quantizers map[string]*quant.Quantizer) {
 			}
 			v.Name = in
 			n.Values[in] = v
+			for _, w := range p.Weights {
+				if w.Output == name {
+					w.Output = in
+				}
+			}
 		} else {
 			renamed[name] = out
 		}

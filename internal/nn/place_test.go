@@ -277,3 +277,34 @@ func TestPlaceErrors(t *testing.T) {
 		}
 	}
 }
+
+// What a layer makes is known by its name before and after quantizers are placed.
+func TestPlaceWeightOutputs(t *testing.T) {
+	type names struct{ output, float string }
+	for _, test := range []struct {
+		name   string
+		scheme string
+		n      *Network
+		want   []names
+	}{
+		{"batch normalization", Deploy, sketch(t, []string{"y"}, "conv x > a", "bn a > b", "relu b > c", "gap c > d", "flatten d > e", "gemm e > y"),
+			[]names{{"b", "b"}, {"y", "y"}}},
+		{"read twice", Deploy, sketch(t, []string{"y"}, "conv x > a", "bn a > b", "add a b > y"), []names{{"a", "a"}}},
+		{"quantized output", Deploy, sketch(t, []string{"y"}, "conv x > y"), []names{{"y_QuantizeLinear_Input", "y"}}},
+		{"quantized output behind batch normalization", Deploy, sketch(t, []string{"y"}, "conv x > a", "bn a > y"),
+			[]names{{"y_QuantizeLinear_Input", "y"}}},
+		{"float output", Paper, sketch(t, []string{"y"}, "conv x > y"), []names{{"y", "y"}}},
+	} {
+		p, err := Place(test.n, PlaceOptions{Scheme: test.scheme, WBits: 4, ABits: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []names
+		for _, w := range p.Weights {
+			got = append(got, names{w.Output, w.Float})
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}

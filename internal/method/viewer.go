@@ -1,0 +1,104 @@
+package method
+
+import (
+	"context"
+
+	"zaq/internal/engine"
+	"zaq/internal/metric"
+	"zaq/internal/nn"
+)
+
+// images are a batch, or several, in the form that the network takes, with what P says of them.
+type images struct {
+	n      int
+	x      []float32 // [n, H, W, C]
+	logits []float32 // P's first output
+}
+
+// paint makes n images with the generator as it is.
+func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
+	batch := t.o.Generator.Batch
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image, t.pOut[0]}, Threads: t.o.Threads})
+	if err != nil {
+		return nil, err
+	}
+	m := &images{n: n}
+	for i := 0; len(m.x) < n*t.gen.Image.Len(); i++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		t.noise(p.Data(t.gen.Z), i, purpose)
+		p.Run()
+		m.x = append(m.x, p.Data(t.gen.Image)...)
+		m.logits = append(m.logits, p.Data(t.pOut[0])...)
+	}
+	m.x, m.logits = m.x[:n*t.gen.Image.Len()], m.logits[:n*t.pOut[0].Len()]
+	return m, nil
+}
+
+// look takes the first of given images, with what P says of them.
+func (t *twins) look(ctx context.Context, x []float32) (*images, error) {
+	size := t.gen.Image.Len()
+	m := &images{n: min(len(x)/size, heldBack)}
+	m.x = x[:m.n*size]
+	v, err := t.viewer(min(t.o.Generator.Batch, m.n), nil)
+	if err != nil {
+		return nil, err
+	}
+	err = v.each(ctx, m, func(n int) { m.logits = append(m.logits, v.prog.Data(v.pOut)[:n*v.pOut.Len()]...) })
+	return m, err
+}
+
+// viewer shows given images to P and Q.
+type viewer struct {
+	prog *engine.Program
+	in   *engine.Tensor
+	p, q *engine.Lowered
+	pOut *engine.Tensor
+	qOut *engine.Tensor
+}
+
+// viewer compiles one that keeps the outputs, and what both networks make of the layers with the given weights.
+func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
+	v := &viewer{}
+	g := engine.NewGraph()
+	im := t.gen.Image
+	v.in = g.Input("images", im.H, im.W, im.C)
+	var err error
+	if v.p, v.q, err = t.lower(g, v.in, t.p, t.q); err != nil {
+		return nil, err
+	}
+	v.pOut, v.qOut = v.p.Tensors[t.pNet.Outputs[0]], v.q.Tensors[t.qNet.Outputs[0]]
+	outputs := []*engine.Tensor{v.pOut, v.qOut}
+	for _, w := range keep {
+		outputs = append(outputs, v.p.Tensors[w.Float], v.q.Tensors[w.Output])
+	}
+	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads})
+	return v, err
+}
+
+// agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
+// of positions with the same strongest channel.
+func (v *viewer) agreement(ctx context.Context, m *images) (float64, error) {
+	var got []float32
+	err := v.each(ctx, m, func(n int) { got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
+	if err != nil {
+		return 0, err
+	}
+	return metric.Agreement(m.logits, got, v.qOut.C), nil
+}
+
+// each shows the images, a batch at a time; f is called behind each with the number of images that count.
+func (v *viewer) each(ctx context.Context, m *images, f func(n int)) error {
+	size, batch := v.in.Len(), v.prog.Batch()
+	for i := 0; i < m.n; i += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(batch, m.n-i)
+		copy(v.prog.Data(v.in), m.x[i*size:(i+n)*size])
+		v.prog.Run()
+		f(n)
+	}
+	return nil
+}
