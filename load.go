@@ -1,9 +1,7 @@
 package zaq
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"os"
 	"strings"
 
 	"zaq/internal/nn"
@@ -16,15 +14,11 @@ type loaded struct {
 	file  *onnx.Model
 	net   *nn.Network
 	input string // name of the input that images go to
-	bytes int64  // size of the file
+	bytes int64  // of the file and of what it keeps in others
 }
 
 func load(path string, c loadConfig) (*Model, error) {
-	bytes, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	file, err := onnx.ReadFile(path)
+	file, source, err := onnx.ReadSource(path)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +26,7 @@ func load(path string, c loadConfig) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m := &Model{path: path, sum: sha256.Sum256(bytes), loaded: loaded{file: file, net: net, bytes: int64(len(bytes))}}
+	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, net: net, bytes: source.Bytes}}
 	if err := m.findPreprocessing(c); err != nil {
 		return nil, err
 	}

@@ -1,9 +1,14 @@
 package zaq
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
+	"zaq/internal/nn"
 	"zaq/internal/preprocess"
 )
 
@@ -36,5 +41,55 @@ func TestMetadata(t *testing.T) {
 	}
 	if _, err := q.metadata(Preprocessing{}); err == nil {
 		t.Error("preprocessing that cannot be is written")
+	}
+}
+
+// TestSource pins that the name of a model covers the weights that lie beside its file, and that it is the file's own
+// digest where none do.
+func TestSource(t *testing.T) {
+	net, err := nn.ResNet(nn.ResNetConfig{Depth: 8, Width: 4, Image: [3]int{3, 8, 8}, Classes: 10}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := nn.Export(net, nn.ExportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	inline, external := filepath.Join(dir, "inline.onnx"), filepath.Join(dir, "external.onnx")
+	if err := file.WriteFile(inline); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.WriteFileExternal(external); err != nil {
+		t.Fatal(err)
+	}
+	name := func(path string) string {
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.SHA256()
+	}
+	b, err := os.ReadFile(inline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(b); name(inline) != hex.EncodeToString(sum[:]) {
+		t.Error("a model in one file is not named by its digest")
+	}
+	before := name(external)
+	data, err := filepath.Glob(filepath.Join(dir, "external.onnx?*"))
+	if err != nil || len(data) != 1 {
+		t.Fatal(data, err)
+	}
+	if b, err = os.ReadFile(data[0]); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if err := os.WriteFile(data[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if name(external) == before {
+		t.Error("a model has the name of one with other weights")
 	}
 }

@@ -54,7 +54,7 @@
 // # Reproducibility
 //
 // The same model, options and seed give the same bytes, for any number of threads and whether or not the
-// run was interrupted and resumed, on one kernel path (AVX-512, AVX2, NEON, portable Go). Across paths,
+// run was interrupted and resumed, on one kernel path (AVX-512, AVX2, portable Go) and architecture. Across paths,
 // float sums differ in their last bits and training lets such differences grow; the path is recorded in the
 // file's metadata.
 package zaq
@@ -78,7 +78,8 @@ type Model struct {
 // Path is where the model was read from.
 func (m *Model) Path() string { return m.path }
 
-// SHA256 is the hexadecimal digest of the file that the model was read from.
+// SHA256 is the hexadecimal digest of the file that the model was read from. Where tensors lie in files beside it,
+// their bytes follow those of the file, in the order of the graph.
 func (m *Model) SHA256() string { return hex.EncodeToString(m.sum[:]) }
 
 // Preprocessing is how pixels become the network's input.
@@ -94,7 +95,7 @@ type Preprocessing struct {
 	Std     []float64 `json:"std"`               // likewise, all above 0
 	Color   string    `json:"color"`             // order of the channels: "rgb", "bgr" or "gray"
 	Size    [2]int    `json:"size"`              // height and width; 0, 0 where any will do
-	Resize  string    `json:"resize,omitempty"`  // "stretch", or "" for images that have Size already
+	Resize  string    `json:"resize,omitempty"`  // "stretch", or "" for images that have Size already; others are refused either way
 	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized
 }
 

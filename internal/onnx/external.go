@@ -36,11 +36,12 @@ func (m *Model) tensors(fn func(*Tensor) error) error {
 }
 
 // load reads the elements of tensors that are in other files, which must lie in dir or below it: a model
-// from elsewhere must not be able to read what it likes. Each file is read once, and tensors refer to it.
+// from elsewhere must not be able to read what it likes. Each file is read once, and tensors refer to it. Each
+// tensor's bytes are shown to loaded.
 //
 // Tensors of subgraphs are not looked at, so a reference of theirs would point nowhere once the model is
 // written elsewhere. Such a model is refused.
-func (m *Model) load(dir string) error {
+func (m *Model) load(dir string, loaded func([]byte)) error {
 	if err := m.Graph.refuseNested(0); err != nil {
 		return err
 	}
@@ -63,6 +64,7 @@ func (m *Model) load(dir string) error {
 		if err := t.load(root, files); err != nil {
 			return fmt.Errorf("tensor %q: external data: %w", t.Name, err)
 		}
+		loaded(t.raw)
 		return nil
 	})
 }

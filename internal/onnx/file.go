@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,20 +10,40 @@ import (
 	"path/filepath"
 )
 
+// Source names the bytes that a model was read from: those of its file, and then those of each tensor whose elements
+// lie in another file, initializers before attributes of nodes and both in the order of the graph.
+type Source struct {
+	SHA256 [sha256.Size]byte
+	Bytes  int64
+}
+
 // ReadFile reads the ONNX file at path, and the files beside it that hold the elements of its tensors.
 func ReadFile(path string) (*Model, error) {
+	m, _, err := ReadSource(path)
+	return m, err
+}
+
+// ReadSource is ReadFile with the name of what was read.
+func ReadSource(path string) (*Model, Source, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, Source{}, err
 	}
+	sum, s := sha256.New(), Source{}
+	count := func(b []byte) {
+		sum.Write(b)
+		s.Bytes += int64(len(b))
+	}
+	count(b)
 	m, err := Decode(b)
 	if err == nil {
-		err = m.load(filepath.Dir(path))
+		err = m.load(filepath.Dir(path), count)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, Source{}, fmt.Errorf("%s: %w", path, err)
 	}
-	return m, nil
+	sum.Sum(s.SHA256[:0])
+	return m, s, nil
 }
 
 // WriteFile writes the model to path, all in one file. It appears there whole or not at all: on failure,

@@ -237,6 +237,14 @@ func TestCheckImages(t *testing.T) {
 	if err := imagenet().CheckImages(28, 28, 3); err == nil || !strings.Contains(err.Error(), "images are 28x28") {
 		t.Errorf("28x28: %v", err)
 	}
+	stretched := imagenet()
+	stretched.Resize = "stretch"
+	if err := stretched.CheckImages(28, 28, 3); err == nil || !strings.Contains(err.Error(), `resizing them ("stretch") is not supported`) {
+		t.Errorf("images that would have to be stretched: %v", err)
+	}
+	if err := stretched.CheckImages(32, 32, 3); err != nil {
+		t.Error(err)
+	}
 	if err := imagenet().CheckImages(32, 32, 1); err == nil || !strings.Contains(err.Error(), "images have 1 channels") {
 		t.Errorf("gray: %v", err)
 	}
