@@ -10,12 +10,12 @@ mkdir -p "$out"
 
 cell() { # method scheme precision seed
 	local name=$1.$2.$3.$4 start
-	[ -s "$out/$name.json" ] && return
+	[ -s "$out/$name.eval.json" ] && return
 	start=$(date +%s)
 	"$zaq" quantize -q "$model" --method "$1" --scheme "$2" --precision "$3" --seed "$4" -o "$out/$name.onnx" >"$out/$name.txt"
 	local seconds=$(($(date +%s) - start))
-	"$zaq" eval -q "$out/$name.onnx" --data "cifar10:$data" --json >"$out/$name.json"
-	echo "$name $(grep -o '"top1": *[0-9]*' "$out/$name.json") of 10000, $seconds s" | tee -a "$out/cells.txt"
+	"$zaq" eval -q "$out/$name.onnx" --data "cifar10:$data" --json >"$out/$name.eval.json"
+	echo "$name $(grep -o '"top1": *[0-9]*' "$out/$name.eval.json") of 10000, $seconds s" | tee -a "$out/cells.txt"
 }
 
 for seed in 1 2 3; do
