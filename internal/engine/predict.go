@@ -15,13 +15,9 @@ type Predictor struct {
 
 // NewPredictor compiles net, which has one image input, for batches of the given size.
 func NewPredictor(net *nn.Network, batch, threads int) (*Predictor, error) {
-	if len(net.Inputs) != 1 {
-		return nil, fmt.Errorf("%d inputs: a network of one image input is needed", len(net.Inputs))
-	}
-	name := net.Inputs[0]
-	s := net.Values[name].Shape
-	if len(s) != 4 || s[1] < 1 || s[2] < 1 || s[3] < 1 {
-		return nil, fmt.Errorf("input %q has the shape %v: [N, C, H, W] with fixed C, H, W is needed", name, s)
+	name, channels, height, width, err := net.ImageInput()
+	if err != nil {
+		return nil, err
 	}
 	for _, l := range net.Layers {
 		if op, ok := l.Op.(nn.FakeQuant); ok && !op.Q.Calibrated() {
@@ -29,7 +25,7 @@ func NewPredictor(net *nn.Network, batch, threads int) (*Predictor, error) {
 		}
 	}
 	g := NewGraph()
-	p := &Predictor{in: g.Input(name, s[2], s[3], s[1])}
+	p := &Predictor{in: g.Input(name, height, width, channels)}
 	l, err := Lower(g, net, map[string]*Tensor{name: p.in}, LowerOptions{})
 	if err != nil {
 		return nil, err

@@ -95,11 +95,8 @@ var ErrNoBatchNorm = errors.New("the network has no BatchNormalization whose sta
 // positive gamma that have absorbed the bias in front of them.
 func prepare(net *nn.Network) (*nn.Network, error) {
 	net = net.Clone()
-	if len(net.Inputs) != 1 {
-		return nil, fmt.Errorf("%d inputs: a network of one image input is needed", len(net.Inputs))
-	}
-	if s := net.Values[net.Inputs[0]].Shape; len(s) != 4 || s[1] < 1 || s[2] < 1 || s[3] < 1 {
-		return nil, fmt.Errorf("input %q has the shape %v: [N, C, H, W] with fixed C, H, W is needed", net.Inputs[0], s)
+	if _, _, _, _, err := net.ImageInput(); err != nil {
+		return nil, err
 	}
 	for _, l := range net.Layers {
 		if _, ok := l.Op.(nn.FakeQuant); ok {

@@ -40,10 +40,13 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
 		t.float = append(t.float, slices.Clone(w.Value.Data))
 	}
-	shape := t.pNet.Values[t.pNet.Inputs[0]].Shape
+	_, channels, height, width, err := t.pNet.ImageInput()
+	if err != nil {
+		return nil, err
+	}
 	t.g = engine.NewGraph()
 	t.gen, err = synth.NewGenerator(t.g, synth.Options{
-		Channels: shape[1], Height: shape[2], Width: shape[3], Latent: o.Generator.Latent, Pixels: o.Pixels, NoClip: o.Generator.NoClip,
+		Channels: channels, Height: height, Width: width, Latent: o.Generator.Latent, Pixels: o.Pixels, NoClip: o.Generator.NoClip,
 	}, random.New(o.Seed, 0, "generator weights"))
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -72,6 +73,20 @@ func (n *Network) Input(l *Layer, i int) *Value {
 
 // Output returns the value that l makes.
 func (n *Network) Output(l *Layer) *Value { return n.Values[l.Out[0]] }
+
+// ImageInput returns the name of the only input and its channels, height and width. It is an error if there are more
+// inputs than one, or if it is not [N, C, H, W] with fixed C, H and W.
+func (n *Network) ImageInput() (name string, c, h, w int, err error) {
+	if len(n.Inputs) != 1 {
+		return "", 0, 0, 0, fmt.Errorf("%d inputs: a network of one image input is needed", len(n.Inputs))
+	}
+	name = n.Inputs[0]
+	s := n.Values[name].Shape
+	if len(s) != 4 || s[1] < 1 || s[2] < 1 || s[3] < 1 {
+		return "", 0, 0, 0, fmt.Errorf("input %q has the shape %v: [N, C, H, W] with fixed C, H, W is needed", name, s)
+	}
+	return name, s[1], s[2], s[3], nil
+}
 
 // Weights iterates over the layers with weights (Conv and Gemm) and those weights, in order. A weight that
 // two layers share comes twice.
