@@ -95,6 +95,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		Seed:     o.Seed,
 		Generator: method.Generator{
 			Batch: z.Batch, Warmup: z.Warmup, LR: z.GLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
+			HeldBack: min(heldBackBatches*z.Batch, 1024),
 		},
 		ZAQ: method.ZAQOptions{
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
@@ -115,6 +116,7 @@ const (
 	latent             = 256 // width of the generator's noise
 	momentum           = 0.9 // of SGD, Nesterov's
 	calibrationBatches = 32  // of generated images, for activation ranges
+	heldBackBatches    = 16  // of generated images by which P and Q are compared
 )
 
 // phases are the names that package method has for them.

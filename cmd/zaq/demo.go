@@ -16,7 +16,7 @@ import (
 )
 
 const demoUsage = `Quantize a small network that comes with zaq, by rounding and by zero-shot adversarial quantization,
-and compare. Takes about two minutes on two cores and needs nothing from outside.
+and compare. Takes two to three minutes at most and needs nothing from outside; a slow machine does less in that time.
 
 Usage:
     zaq demo [FLAGS]
@@ -24,7 +24,8 @@ Usage:
     -o, --output DIR        where its files go (default zaq-demo)
         --precision P       bits of weights and activations (default w3a3)
         --seed N            of everything random (default 0)
-        --steps N           of training; as many as fit two minutes otherwise, up to the default of quantize
+        --time D            about how long it may take in all (default 2m30s)
+        --steps N           of training; as many as fit otherwise, up to the default of quantize
 
 Example:
     zaq demo --precision w2a4
@@ -35,13 +36,11 @@ Example:
 //go:embed demo
 var demoFiles embed.FS
 
-// demoBudget is the time that training may take in a demo.
-const demoBudget = 2 * time.Minute
-
 type demoOptions struct {
 	dir       string
 	precision string
 	seed      uint64
+	time      time.Duration
 	steps     int
 }
 
@@ -49,6 +48,7 @@ func (o *demoOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.dir, "output", "o", "zaq-demo", "")
 	flags.StringVar(&o.precision, "precision", "w3a3", "")
 	flags.Uint64Var(&o.seed, "seed", 0, "")
+	flags.DurationVar(&o.time, "time", demoTime, "")
 	flags.IntVar(&o.steps, "steps", 0, "")
 }
 
@@ -61,7 +61,7 @@ func newDemoCommand(a *app) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := above0(cmd.Flags(), "steps"); err != nil {
+		if err := above0(cmd.Flags(), "time", "steps"); err != nil {
 			return err
 		}
 		check := zaq.Options{Precision: o.precision, ZAQ: zaq.ZAQOptions{Steps: o.steps}}
@@ -75,6 +75,7 @@ func newDemoCommand(a *app) *cobra.Command {
 
 // demo does what a user would do with the other verbs, on files that he can go on using.
 func (a *app) demo(ctx context.Context, o *demoOptions) error {
+	begin := time.Now()
 	if err := unpackDemo(o.dir); err != nil {
 		return err
 	}
@@ -85,53 +86,76 @@ func (a *app) demo(ctx context.Context, o *demoOptions) error {
 	}
 	fmt.Fprintf(a.stdout, "A float network for Fashion-MNIST, quantized to %s without a single image of it.\n\n", o.precision)
 
-	t := report.NewTable("", ">top-1 %", ">size", "file")
-	if err := a.demoRow(ctx, t, "float", floatPath, o.dir); err != nil {
+	// The machine is measured on what has to be done anyway: first some images, then rounding.
+	probe, err := zaq.Evaluate(ctx, m, "fashion-mnist:"+o.dir, zaq.EvalOptions{Limit: 100, Log: a.log})
+	if err != nil {
 		return err
 	}
+	does := paceOfRounding(probe.Elapsed/100, o.time)
+
+	t := report.NewTable("", ">top-1 %", ">size", "file")
+	if err := a.demoRow(ctx, t, "float", floatPath, o.dir, does.images); err != nil {
+		return err
+	}
+	rounding := time.Now()
+	var watch warmupWatch
 	for _, method := range []string{"rtn", "zaq"} {
 		options := zaq.Options{Method: method, Precision: o.precision, Seed: o.seed, Log: a.log}
-		options.ZAQ.Steps = o.steps
-		options.ZAQ.Warmup = min(o.steps, zaq.DefaultZAQOptions().Warmup) // a hurried user is in a hurry here too
-		if method == "zaq" && o.steps == 0 {
-			if options.ZAQ.Steps, err = a.demoSteps(ctx, m, options); err != nil {
-				return err
+		options.ZAQ.Batch, options.ZAQ.Warmup = does.batch, does.warmup
+		if method == "zaq" {
+			does.steps = o.steps
+			if o.steps == 0 {
+				does.steps = stepsIn(time.Until(begin.Add(o.time)), time.Since(rounding), watch.perStep())
 			}
+			options.ZAQ.Steps = does.steps
+			a.sayPace(does)
 		}
 		path := outputPath(filepath.Join(o.dir, "fashion."+method+".onnx"), o.precision)
-		if err := a.demoQuantize(ctx, m, options, path); err != nil {
+		if err := a.demoQuantize(ctx, m, options, path, watch.update); err != nil {
 			return err
 		}
-		if err := a.demoRow(ctx, t, method, path, o.dir); err != nil {
+		if err := a.demoRow(ctx, t, method, path, o.dir, does.images); err != nil {
 			return err
 		}
 	}
 	if _, err := t.WriteTo(a.stdout); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "\nOn 1,000 test images, which no method saw. Try: zaq inspect %s\n",
-		outputPath(filepath.Join(o.dir, "fashion.zaq.onnx"), o.precision))
+	_, err = fmt.Fprintf(a.stdout, "\nOn %s test images, which no method saw. Try: zaq inspect %s\n",
+		report.Count(does.images), outputPath(filepath.Join(o.dir, "fashion.zaq.onnx"), o.precision))
 	return err
 }
 
-func (a *app) demoQuantize(ctx context.Context, m *zaq.Model, o zaq.Options, path string) error {
+// sayPace warns where less is done than by default.
+func (a *app) sayPace(does pace) {
+	d := zaq.DefaultZAQOptions()
+	if does.batch < d.Batch || does.warmup < d.Warmup || does.steps < d.Steps {
+		a.log.Warn("less is done than by default, to be through in time: accuracies are lower than they could be",
+			"batch", does.batch, "warmup", does.warmup, "steps", does.steps)
+	}
+}
+
+func (a *app) demoQuantize(ctx context.Context, m *zaq.Model, o zaq.Options, path string, watch func(zaq.Progress)) error {
 	p := a.progress()
 	defer p.Done()
-	o.Progress = p.Update
+	o.Progress = func(now zaq.Progress) {
+		p.Update(now)
+		watch(now)
+	}
 	r, err := zaq.Quantize(ctx, m, o)
 	if err != nil {
 		return err
 	}
-	return r.Write(path)
+	return writeUnlessInterrupted(ctx, r, path)
 }
 
 // demoRow reads the file at path back and evaluates what it says.
-func (a *app) demoRow(ctx context.Context, t *report.Table, name, path, images string) error {
+func (a *app) demoRow(ctx context.Context, t *report.Table, name, path, images string, limit int) error {
 	m, err := a.load(path, &preprocessFlags{})
 	if err != nil {
 		return err
 	}
-	e, err := zaq.Evaluate(ctx, m, "fashion-mnist:"+images, zaq.EvalOptions{Log: a.log})
+	e, err := zaq.Evaluate(ctx, m, "fashion-mnist:"+images, zaq.EvalOptions{Limit: limit, Log: a.log})
 	if err != nil {
 		return err
 	}
@@ -142,33 +166,6 @@ func (a *app) demoRow(ctx context.Context, t *report.Table, name, path, images s
 	top1, _ := e.Accuracy()
 	t.Row(name, fmt.Sprintf("%.1f", top1), report.Size(info.Size()), path)
 	return nil
-}
-
-// demoSteps measures how fast this machine trains and returns how many steps fit demoBudget: the default,
-// or fewer on a slow one, which it says.
-func (a *app) demoSteps(ctx context.Context, m *zaq.Model, o zaq.Options) (int, error) {
-	const first, last = 2, 8 // the first steps pay for planning and for cold caches
-	o.ZAQ.Steps, o.ZAQ.Warmup = last, 2
-	var begin, end time.Time
-	o.Progress = func(p zaq.Progress) {
-		switch {
-		case p.Phase == zaq.PhaseTrain && p.Step == first:
-			begin = time.Now()
-		case p.Phase == zaq.PhaseTrain && p.Step == last:
-			end = time.Now()
-		}
-	}
-	if _, err := zaq.Quantize(ctx, m, o); err != nil {
-		return 0, err
-	}
-	step := end.Sub(begin) / (last - first)
-	steps := zaq.DefaultZAQOptions().Steps
-	if fit := int(demoBudget / max(step, 1)); fit < steps {
-		a.log.Warn("this machine is slow: fewer training steps, so a lower accuracy than it could be",
-			"steps", fit, "default", steps, "per_step", step.Round(time.Millisecond))
-		steps = max(fit, 1)
-	}
-	return steps, nil
 }
 
 // unpackDemo writes the embedded network and images to dir.

@@ -20,6 +20,9 @@ func outputPath(model, precision string) string {
 // checkOutput finds out before a long run, not after it, that its result could not be written to path. It
 // leaves nothing behind.
 func checkOutput(path string, inputs ...string) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // so does the writing: it is there that a file must be made, not in /dev for /dev/stdout
+	}
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():

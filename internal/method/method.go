@@ -50,6 +50,8 @@ type Generator struct {
 	Latent  int
 	NoClip  bool
 	Batches int // for the ranges of activations
+	// HeldBack is the number of images by which P and Q are compared; default 1024.
+	HeldBack int
 }
 
 // Progress is what a method reports between two steps.

@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 
 	"zaq/internal/nn"
@@ -25,7 +26,7 @@ func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	}
 	var m *images
 	if o.Images == nil {
-		m, err = t.paint(ctx, heldBack, "held back")
+		m, err = t.paint(ctx, o.heldBack(), "held back")
 	} else {
 		m, err = t.look(ctx, o.Images)
 	}
@@ -35,6 +36,8 @@ func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	return t.result(ctx, m)
 }
 
-// heldBack is the number of images by which P and Q are compared; where they are generated, none of them is
-// trained on.
+// heldBack is the number of images by which P and Q are compared, unless Options say another; where they are
+// generated, none of them is trained on.
 const heldBack = 1024
+
+func (o *Options) heldBack() int { return cmp.Or(o.Generator.HeldBack, heldBack) }

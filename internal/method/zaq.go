@@ -196,7 +196,7 @@ func (r *zaq) holdBack(ctx context.Context) (err error) {
 	}
 	defer setValues(r.gen.Params, valuesOf(r.gen.Params))
 	setValues(r.gen.Params, r.warmed)
-	r.pool, err = r.paint(ctx, heldBack, "held back")
+	r.pool, err = r.paint(ctx, r.o.heldBack(), "held back")
 	return err
 }
 
