@@ -94,7 +94,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		Observer: o.Observer,
 		Seed:     o.Seed,
 		Generator: method.Generator{
-			Batch: z.Batch, Warmup: z.Warmup, LR: z.GLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
+			Batch: z.Batch, Warmup: z.Warmup, LR: warmupLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 			HeldBack: min(heldBackBatches*z.Batch, 1024),
 		},
 		ZAQ: method.ZAQOptions{
@@ -113,10 +113,11 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 
 // Settings of the methods that nobody had a reason to change yet.
 const (
-	latent             = 256 // width of the generator's noise
-	momentum           = 0.9 // of SGD, Nesterov's
-	calibrationBatches = 32  // of generated images, for activation ranges
-	heldBackBatches    = 16  // of generated images by which P and Q are compared
+	warmupLR           = 1e-3 // of the generator, Adam
+	latent             = 256  // width of the generator's noise
+	momentum           = 0.9  // of SGD, Nesterov's
+	calibrationBatches = 32   // of generated images, for activation ranges
+	heldBackBatches    = 16   // of generated images by which P and Q are compared
 )
 
 // phases are the names that package method has for them.
