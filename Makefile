@@ -31,13 +31,13 @@ demo: ## quantize the network that comes with zaq
 	go run ./cmd/zaq demo
 
 test: ## all tests, naming those that were skipped
-	go test -json $(PACKAGES) | $(testsum)
+	go test -timeout 30m -json $(PACKAGES) | $(testsum)
 
 race: ## tests of the packages that share memory, under the race detector
-	go test -race -json . $(addprefix ./internal/,$(SHARING:=/...)) | $(testsum)
+	go test -timeout 30m -race -json . $(addprefix ./internal/,$(SHARING:=/...)) | $(testsum)
 
 noasm: ## all tests on portable Go kernels
-	go test -tags noasm -json $(PACKAGES) | $(testsum)
+	go test -timeout 30m -tags noasm -json $(PACKAGES) | $(testsum)
 
 bench: ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)

@@ -30,7 +30,7 @@ type LayerCost struct {
 	Kind           string  `json:"kind"`            // "Conv", "Gemm"
 	WeightBits     int     `json:"weight_bits"`     //
 	ActivationBits int     `json:"activation_bits"` // of the layer's input; 32 where it stays float
-	WeightSQNR     float64 `json:"weight_sqnr_db"`  // of the weights against the float network's, BatchNormalization folded
+	WeightSQNR     float64 `json:"weight_sqnr_db"`  // of the weights against the float network's: folded with PerTensor, as the file has them otherwise
 	OutputSQNR     float64 `json:"output_sqnr_db"`  // of the layer's output against the float network's, on generated images
 	Bytes          int64   `json:"bytes"`           // of the weights as stored
 }

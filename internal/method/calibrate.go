@@ -9,9 +9,9 @@ import (
 	"zaq/internal/quant"
 )
 
-// Observers are the ways to choose activation ranges from what a batch of images makes of a tensor, the published
-// one of RQ and ZAQ first, which is taken where none is named: a moving average of the smallest and largest value of each batch; their extremes over all batches; the
-// 99.99th percentile; and the range of least squared error.
+// Observers are the ways to choose activation ranges from what a batch of images makes of a tensor: a moving
+// average of the smallest and largest value of each batch, as published for RQ and ZAQ, which is taken where none is
+// named; their extremes over all batches; the 99.99th percentile; and the range of least squared error.
 var Observers = []string{"ema", "minmax", "percentile", "mse"}
 
 // percentile is that of the observer of that name.

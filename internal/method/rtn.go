@@ -7,10 +7,10 @@ import (
 	"zaq/internal/nn"
 )
 
-// RTN rounds weights to nearest on grids that span their range, with activation ranges from the images of a
-// generator that was warmed up on batch-normalization statistics (or the user's own): RQ, the baseline that
-// fine-tunes nothing. With images of the user's own there is no generator to warm up, so that the network needs
-// no batch normalization, and agreement is on the first of those images.
+// RTN rounds weights to nearest, with activation ranges from the images of a generator that was warmed up on
+// batch-normalization statistics, or from the user's own: the baseline that fine-tunes nothing. With whole weight
+// ranges and observer "ema" it is the RQ of the literature. With images of the user's own there is no generator to
+// warm up, so that the network needs no batch normalization, and agreement is on the first of those images.
 func RTN(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 	t, err := newTwins(net, &o)
 	if err != nil {
