@@ -9,6 +9,7 @@ SHELL       := /bin/bash
 
 ORT_VERSION := 1.30.0
 PACKAGES    := ./...
+SHARING     := engine kernel method dataset checkpoint
 
 # testsum prints what go test says, and what was skipped; with STRICT=1 a skipped test is a failure.
 STRICT  :=
@@ -33,7 +34,7 @@ test: ## all tests, naming those that were skipped
 	go test -timeout 30m -json $(PACKAGES) | $(testsum)
 
 race: ## tests of the packages that share memory, under the race detector
-	go test -timeout 30m -race -json . ./internal/engine/... ./internal/kernel/... | $(testsum)
+	go test -timeout 30m -race -json . $(addprefix ./internal/,$(SHARING:=/...)) | $(testsum)
 
 noasm: ## all tests on portable Go kernels
 	go test -timeout 30m -tags noasm -json $(PACKAGES) | $(testsum)

@@ -30,7 +30,16 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := m.runMethod(ctx, o, p, images)
+	checkpoint := ""
+	if o.Method != "rtn" {
+		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
+	} else if o.CheckpointDir != "" {
+		o.Log.Warn("method rtn takes seconds and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	run, err := m.runMethod(ctx, o, p, images, checkpoint)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -59,21 +68,15 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}, nil
 }
 
-func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, images []float32) (*method.Result, error) {
+func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, images []float32, checkpoint string) (*method.Result, error) {
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
 	if o.Method == "rtn" {
-		if o.CheckpointDir != "" {
-			o.Log.Warn("method rtn takes seconds and keeps no checkpoint", "checkpoint", o.CheckpointDir)
-		}
 		return method.RTN(ctx, m.net, mo)
 	}
-	var err error
-	if mo.Checkpoint, mo.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log); err != nil {
-		return nil, err
-	}
-	if mo.Checkpoint != "" {
+	if checkpoint != "" {
+		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
 	return method.ZAQ(ctx, m.net, mo)
