@@ -68,10 +68,10 @@ type ZAQOptions struct {
 	QPerG    int     // Q steps for each step of the generator G; default 5
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 60
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
-	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, and 0.03 below 4 bits of weights
-	GLR      float64 // of G (Adam); default 1e-3
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01
+	GLR      float64 // of G (Adam) once it is warmed up, with 1e-3; default 1e-4
 
-	Alpha       float64 // weight of the feature discrepancy D_f; default 1, negative: none
+	Alpha       float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
 	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
 	Tau         float64 // temperature of the layers' weights in D_f; default 1
 	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9, negative: no average
@@ -87,8 +87,8 @@ type ZAQOptions struct {
 // DefaultZAQOptions returns the values that zeros stand for.
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
-		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: fineLR, GLR: 1e-3,
-		Alpha: 1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
+		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
+		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
 	}
 }
 

@@ -43,7 +43,7 @@ Usage:
 Generated images, of both methods:
         --batch N           images a step (default 64)
         --warmup N          steps of the generator G before all others (default 60)
-        --g-lr X            learning rate of G (default 0.001)
+        --g-lr X            learning rate of G after its warm-up (default 0.0001)
         --no-clip           let G paint pixels outside 0..255
 
 Training, of method zaq:
@@ -51,8 +51,8 @@ Training, of method zaq:
         --q-per-g N         steps of Q for each of G (default 5)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q; 0.01, or 0.03 below 4 bits of weights, otherwise
-        --alpha X           weight of the feature discrepancy (default 1)
+        --lr X              of Q (default 0.01)
+        --alpha X           weight of the feature discrepancy (default 0.1)
         --beta X            weight of G's activation regulariser (default 0.05)
         --tau X             temperature of layer weights in the feature discrepancy (default 1)
         --feature-ema X     decay of their moving average, 0 to below 1 (default 0.9)
@@ -111,7 +111,7 @@ func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.IntVar(&z.QPerG, "q-per-g", d.QPerG, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
-	flags.Float64Var(&z.LR, "lr", 0, "")
+	flags.Float64Var(&z.LR, "lr", d.LR, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
 	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
