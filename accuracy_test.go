@@ -50,7 +50,7 @@ func TestBatchOfEvaluation(t *testing.T) {
 // float network rounding leaves some 550. The floor leaves room for other kernels, whose sums round differently.
 func TestZAQ(t *testing.T) {
 	m, data := loadCIFAR(t, "resnet20_akamaster_cifar10"), cifar1000(t)
-	r := quantize(t, m, zaq.Options{Precision: "w3a3", ZAQ: zaq.ZAQOptions{Steps: 60, Warmup: 20, Batch: 32}})
+	r := quantize(t, m, zaq.Options{Precision: "w3a3", ZAQ: zaq.ZAQOptions{Steps: 60, Warmup: 20, Batch: 32, LR: 0.03}})
 	q := write(t, r)
 	if e := evaluate(t, q, data); e.Top1 < 720 {
 		t.Errorf("%d of %d right, want 720", e.Top1, e.N)
