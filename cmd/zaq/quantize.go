@@ -43,7 +43,6 @@ Usage:
 Generated images, of both methods:
         --batch N           images a step (default 64)
         --warmup N          steps of the generator G before all others (default 60)
-        --g-lr X            learning rate of G after its warm-up (default 0.0001)
         --no-clip           let G paint pixels outside 0..255
 
 Training, of method zaq:
@@ -52,6 +51,7 @@ Training, of method zaq:
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
         --lr X              of Q (default 0.01)
+        --g-lr X            of G, after its warm-up (default 0.0001)
         --alpha X           weight of the feature discrepancy (default 0.1)
         --beta X            weight of G's activation regulariser (default 0.05)
         --tau X             temperature of layer weights in the feature discrepancy (default 1)
@@ -101,7 +101,6 @@ func addGeneratorFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	d := zaq.DefaultZAQOptions()
 	flags.IntVar(&z.Batch, "batch", d.Batch, "")
 	flags.IntVar(&z.Warmup, "warmup", d.Warmup, "")
-	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
 	flags.BoolVar(&z.NoClip, "no-clip", false, "")
 }
 
@@ -112,6 +111,7 @@ func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
 	flags.Float64Var(&z.LR, "lr", d.LR, "")
+	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
 	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
