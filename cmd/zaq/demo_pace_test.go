@@ -14,7 +14,8 @@ func TestPace(t *testing.T) {
 		rounding pace
 		steps    [2]int // least and most
 	}{
-		{ms / 5, pace{images: 1000, batch: 64, warmup: 60}, [2]int{600, 600}},
+		{ms / 10, pace{images: 1000, batch: 64, warmup: 300}, [2]int{600, 600}},
+		{ms / 5, pace{images: 1000, batch: 64, warmup: 300}, [2]int{350, 450}},
 		{ms / 2, pace{images: 1000, batch: 64, warmup: 60}, [2]int{200, 400}},
 		{2 * ms, pace{images: 1000, batch: 32, warmup: 30}, [2]int{50, 150}},
 		{10 * ms, pace{images: 1000, batch: 8, warmup: 15}, [2]int{40, 90}},
