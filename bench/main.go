@@ -5,7 +5,8 @@
 //
 // PyTorch runs in a process of its own, eagerly, and answers requests (peer/peer.py). Before a work is measured both
 // memory layouts are tried, and the faster is taken. In each round first one side takes some steps, then the other; of
-// all steps of all rounds the best and the median are reported. A machine that is shared spoils medians first.
+// all steps of all rounds the best and the median are reported. A machine that is shared spoils medians first. Peak memory
+// is that of fresh processes.
 //
 // Without PyTorch the exit status is 1, or, with -skip, zaq alone is measured.
 package main
@@ -28,6 +29,7 @@ type options struct {
 	python  string
 	skip    bool
 	list    bool
+	memory  string
 }
 
 func main() {
@@ -38,6 +40,7 @@ func main() {
 	flag.StringVar(&o.python, "python", "", "a Python with PyTorch")
 	flag.BoolVar(&o.skip, "skip", false, "measure zaq alone where there is no PyTorch")
 	flag.BoolVar(&o.list, "list", false, "print the names of the works")
+	flag.StringVar(&o.memory, "memory", "", "print the peak memory of zaq's side of this work alone, in bytes")
 	flag.Parse()
 	var err error
 	if o.only, err = regexp.Compile(*only); err == nil {
@@ -60,6 +63,9 @@ func run(o options) (err error) {
 		return nil
 	}
 	runtime.GOMAXPROCS(o.threads)
+	if o.memory != "" {
+		return printMemory(o.memory, o.threads)
+	}
 	python, err := findPython(o.python)
 	if err != nil && !o.skip {
 		return err
@@ -73,6 +79,7 @@ func run(o options) (err error) {
 	}
 	describe(os.Stdout, o, peer)
 	t := newTable(os.Stdout)
+	var results []*result
 	for _, w := range works() {
 		if !o.only.MatchString(w.name) {
 			continue
@@ -81,7 +88,15 @@ func run(o options) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
+		if w.memory {
+			if r.memory[0], r.memory[1], err = peakMemory(w, python, r.layout, o); err != nil {
+				return err
+			}
+		}
 		t.row(r)
+		results = append(results, r)
 	}
+	t.means(results)
+	t.memory(results)
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -12,13 +11,19 @@ import (
 // result is a work measured.
 type result struct {
 	work   string
+	group  string
 	zaq    series
 	torch  series // none without PyTorch
 	layout string // the faster one
 
 	executed, nominal float64 // floating-point operations of zaq's step
 	peak              float64 // of all threads, a second
+
+	memory [2]int64 // peak bytes of zaq and PyTorch, where measured
 }
+
+// ratio is how many times zaq is as fast, by the best steps.
+func (r *result) ratio() float64 { return r.torch.best() / r.zaq.best() }
 
 // series are the seconds of steps.
 type series []float64
@@ -38,7 +43,7 @@ func measure(w work, peer *torch, o options) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &result{work: w.name, executed: s.executed, nominal: s.nominal}
+	r := &result{work: w.name, group: w.group, executed: s.executed, nominal: s.nominal}
 	zaq := func(steps int) ([]float64, error) { return timed(s.step, steps), nil }
 	sides := []struct {
 		run   func(steps int) ([]float64, error)
@@ -62,7 +67,7 @@ func measure(w work, peer *torch, o options) (*result, error) {
 		sides[i].steps = max(1, int(math.Ceil(slice/slices.Min(first))))
 	}
 	for range o.rounds {
-		r.peak = max(r.peak, float64(o.threads)*kernel.PeakFlops())
+		r.peak = max(r.peak, peakFlops(o.threads))
 		for _, side := range sides {
 			seconds, err := side.run(side.steps)
 			if err != nil {
@@ -74,13 +79,23 @@ func measure(w work, peer *torch, o options) (*result, error) {
 	return r, nil
 }
 
+// peakFlops is what the multipliers of all threads do at the same time, in operations a second.
+func peakFlops(threads int) (sum float64) {
+	peaks := make(chan float64, threads)
+	for range threads {
+		go func() { peaks <- kernel.PeakFlops() }()
+	}
+	for range threads {
+		sum += <-peaks
+	}
+	return sum
+}
+
 // fasterLayout leaves the work opened in the layout that it returns.
 func fasterLayout(w work, peer *torch) (string, error) {
 	best, fastest := math.Inf(1), ""
 	for _, layout := range []string{"channels_last", "nchw"} {
-		open := maps.Clone(w.torch)
-		open["do"], open["id"], open["layout"] = "open", layout, layout
-		if err := peer.ask(open, nil); err != nil {
+		if err := peer.open(w, layout); err != nil {
 			return "", err
 		}
 		seconds, err := peer.run(layout, 4)

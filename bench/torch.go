@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -117,6 +118,13 @@ func (t *torch) ask(r request, v any) error {
 	return json.Unmarshal(answer, v)
 }
 
+// open prepares a work in a memory layout, which is its id from then on.
+func (t *torch) open(w work, layout string) error {
+	r := maps.Clone(w.torch)
+	r["do"], r["id"], r["layout"] = "open", layout, layout
+	return t.ask(r, nil)
+}
+
 // run takes steps of a work that was opened and returns the seconds of each.
 func (t *torch) run(id string, steps int) ([]float64, error) {
 	var answer struct{ Seconds []float64 }
@@ -124,13 +132,13 @@ func (t *torch) run(id string, steps int) ([]float64, error) {
 	return answer.Seconds, err
 }
 
-// memory is what a process holds, in bytes.
-type memory struct {
+// footprint is what a process holds, in bytes.
+type footprint struct {
 	RSS  int64 `json:"rss"`
 	Peak int64 `json:"peak"` // of RSS, since the last look
 }
 
-func (t *torch) memory() (m memory, err error) { return m, t.ask(request{"do": "memory"}, &m) }
+func (t *torch) memory() (m footprint, err error) { return m, t.ask(request{"do": "memory"}, &m) }
 
 func (t *torch) stop() error {
 	defer os.RemoveAll(t.dir)

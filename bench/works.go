@@ -10,8 +10,11 @@ import (
 // work is something that both sides can do.
 type work struct {
 	name  string
+	group string  // works of a group have a mean
 	torch request // what opens it there, but for the layout
 	zaq   func(threads int) (*side, error)
+
+	memory bool // is measured too
 }
 
 // side is zaq's half of a work.
@@ -29,13 +32,20 @@ func works() []work {
 			list = append(list, game("resnet20", step, batch))
 		}
 	}
-	return append(list, game("mobilenetv2", "Q", 64), training("resnet20", 128))
+	list = append(list, game("mobilenetv2", "Q", 64), training("resnet20", 128))
+	for _, c := range convolutions {
+		for _, pass := range []string{"forward", "input gradient", "weight gradient"} {
+			list = append(list, convolution(c[0], c[1], c[2], pass))
+		}
+	}
+	return list
 }
 
 func game(network, step string, batch int) work {
 	return work{
-		name:  fmt.Sprintf("%s %s step, B=%d", network, step, batch),
-		torch: request{"work": step, "network": network, "batch": batch},
+		name:   fmt.Sprintf("%s %s step, B=%d", network, step, batch),
+		memory: step == "Q" && batch == 256,
+		torch:  request{"work": step, "network": network, "batch": batch},
 		zaq: func(threads int) (*side, error) {
 			s, err := workload.Game(network, batch, threads)
 			if err != nil {

@@ -9,6 +9,7 @@ Every answer is one line; {"error": ...} where a request failed. --threads N say
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import sys
@@ -42,6 +43,8 @@ def timed(step, steps):
 
 
 def memory():
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
     answer = {"rss": int(status["VmRSS"].split()[0]) << 10, "peak": int(status["VmHWM"].split()[0]) << 10}
     with open("/proc/self/clear_refs", "w") as f:
