@@ -242,7 +242,7 @@ func TestResNet20Flops(t *testing.T) {
 	const (
 		stem      = 2 * 1024 * 27 * 16
 		network   = stem + 2*6*1024*144*16 + 2*256*(144+5*288)*32 + 2*64*(288+5*576)*64
-		generator = 2 * (64*16*128*128 + 256*16*128*64 + 1024*576*3)
+		generator = 2 * (64*9*128*128 + 256*9*128*64 + 1024*576*3)
 	)
 	n := newResNet20(t)
 	for _, k := range []struct {
