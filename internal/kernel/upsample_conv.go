@@ -25,7 +25,7 @@ type UpsampleConv struct {
 	isa             isa
 	h, w, cin, cout int
 	out, in         []block // of the output channels, of the input channels
-	band            int     // rows of x whose gradients are computed together
+	band            int     // rows of x that are gone through together
 }
 
 // The nine products: of the image, of horizontal differences for b = 0, 1, of vertical ones for a = 0, 1, and of
@@ -54,8 +54,9 @@ func NewUpsampleConv(h, w, cin, cout int) *UpsampleConv {
 	return newUpsampleConv(h, w, cin, cout, selected)
 }
 
-// upBand is how many pixels of x the gradients are computed of at a time: enough for the sums of a gradTile to be
-// worth the adding up, few enough for G to stay in the cache.
+// upBand is how many pixels of x are gone through at a time: enough for weights to be used a few times while they are
+// in the first-level cache and for the sums of a gradTile to be worth the adding up, few enough for what is derived
+// from x and dy to stay in the second-level cache.
 const upBand = 64
 
 func newUpsampleConv(h, w, cin, cout int, isa isa) *UpsampleConv {
@@ -145,7 +146,7 @@ func (s *upScratch) take(n int) []float32 {
 
 // ScratchLen is the length of the scratch that any call of this convolution needs.
 func (u *UpsampleConv) ScratchLen() int {
-	forward := 4*(u.w+1)*u.cin + u.w*u.cin + 6*u.w*u.isa.vectors()*u.isa.lanes()
+	forward := (2*u.band+1)*(u.w+1)*u.cin + (u.band+1)*u.w*u.cin + (5*u.band+1)*u.w*u.isa.vectors()*u.isa.lanes()
 	row := 2 * u.w * u.cout
 	gradients := 3*(row+4*u.cout) + row + upProducts*u.band*u.w*u.cout
 	return max(forward, gradients)
@@ -157,62 +158,80 @@ func (u *UpsampleConv) Forward(y, x, packed, scratch []float32) {
 	need("x", len(x), u.h*u.w*u.cin)
 	need("packed weights", len(packed), u.PackedLen())
 	need("scratch", len(scratch), u.ScratchLen())
-	s, row := upScratch(scratch), u.w*u.cin
-	horizontal := s.take(row + u.cin)
-	// The differences between the rows above and below, in turn.
-	vertical := [2][]float32{s.take(row), s.take(row)}
-	both := [2][]float32{s.take(row + u.cin), s.take(row + u.cin)}
-	copy(vertical[0], x[:row])
-	u.differences(both[0], vertical[0])
-	for i := range u.h {
-		above, below := i&1, i&1^1
-		xi := x[i*row : (i+1)*row]
-		u.differences(horizontal, xi)
-		if i+1 < u.h {
-			subtract(vertical[below], x[(i+1)*row:(i+2)*row], xi)
-		} else {
-			negate(vertical[below], xi)
+	s, row, wide := upScratch(scratch), u.w*u.cin, (u.w+1)*u.cin
+	d := upDifferences{horizontal: s.take(u.band * wide), vertical: s.take((u.band + 1) * row), both: s.take((u.band + 1) * wide)}
+	for top := 0; top < u.h; top += u.band {
+		d.rows = min(u.band, u.h-top)
+		d.x = x[top*row : (top+d.rows)*row]
+		for i := range d.rows + 1 {
+			at := top + i
+			vertical := d.vertical[i*row : (i+1)*row]
+			switch {
+			case at == 0:
+				copy(vertical, x)
+			case at < u.h:
+				subtract(vertical, x[at*row:], x[(at-1)*row:])
+			default:
+				negate(vertical, x[(at-1)*row:])
+			}
+			u.differences(d.both[i*wide:(i+1)*wide], vertical)
+			if i < d.rows {
+				u.differences(d.horizontal[i*wide:(i+1)*wide], x[at*row:(at+1)*row])
+			}
 		}
-		u.differences(both[below], vertical[below])
-		u.forwardRow(y[4*i*u.w*u.cout:], packed, s, xi, horizontal,
-			[2][]float32{vertical[above], vertical[below]}, [2][]float32{both[above], both[below]})
+		u.forwardBand(y[4*top*u.w*u.cout:], packed, s, &d)
 	}
 }
 
-// forwardRow computes the two rows of y that belong to one row of x.
-func (u *UpsampleConv) forwardRow(y, packed []float32, s upScratch, x, horizontal []float32, vertical, both [2][]float32) {
+// upDifferences are the differences of neighbouring pixels in a few rows of x: horizontal ones, W+1 in each row;
+// vertical ones, a row more; and both, a row more of W+1.
+type upDifferences struct {
+	rows                          int
+	x, horizontal, vertical, both []float32
+}
+
+// forwardBand computes the rows of y that belong to a few rows of x.
+func (u *UpsampleConv) forwardBand(y, packed []float32, s upScratch, d *upDifferences) {
+	row, wide := u.w*u.cin, (u.w+1)*u.cin
 	for _, b := range u.out {
 		width := b.vectors * u.isa.lanes()
-		n := u.w * width
 		weights, scratch := packed[:upProducts*u.cin*width], s
 		packed = packed[upProducts*u.cin*width:]
-		plain, with := scratch.take(n), scratch.take(n)
+		n := u.w * width // of a row in scratch
+		plain, with := scratch.take(d.rows*n), scratch.take(n)
 		var h, v [2][]float32
 		for k := range 2 {
-			h[k], v[k] = scratch.take(n), scratch.take(n)
+			h[k], v[k] = scratch.take(d.rows*n), scratch.take(d.rows*n)
 		}
 		// Parts that two or four pixels share wait in scratch: h has the plain product in it.
-		u.product(b, upPlain, weights, x, plain, width, nil)
+		taps := [1]tap{{k: u.cin}}
+		t := tile{xStep: u.cin, w: weights, wRow: width, uStep: width, taps: taps[:], vectors: b.vectors, lanes: b.lanes}
+		t.dstStep = width
+		u.product(&t, upPlain, d.x, d.rows*u.w, plain, nil)
 		for k := range 2 {
-			u.product(b, upHorizontal+k, weights, horizontal[k*u.cin:], h[k], width, plain)
-			u.product(b, upVertical+k, weights, vertical[k], v[k], width, nil)
+			u.product(&t, upVertical+k, d.vertical[k*row:], d.rows*u.w, v[k], nil)
+			for i := range d.rows {
+				u.product(&t, upHorizontal+k, d.horizontal[i*wide+k*u.cin:], u.w, h[k][i*n:], plain[i*n:])
+			}
 		}
+		t.dstStep = 2 * u.cout
 		for k := range 4 {
-			a, c := k/2, k%2
-			impl.add(with, h[c], v[a])
-			u.product(b, upBoth+k, weights, both[a][c*u.cin:], y[(a*2*u.w+c)*u.cout+b.channel:], 2*u.cout, with)
+			below, right := k/2, k%2
+			for i := range d.rows {
+				impl.add(with, h[right][i*n:(i+1)*n], v[below][i*n:(i+1)*n])
+				u.product(&t, upBoth+k, d.both[(i+below)*wide+right*u.cin:], u.w,
+					y[((2*i+below)*2*u.w+right)*u.cout+b.channel:], with)
+			}
 		}
 	}
 }
 
-// product multiplies a row of pixels by the weights of product q. It adds with, laid out as scratch is, where that
-// is not nil.
-func (u *UpsampleConv) product(b block, q int, weights, x, dst []float32, dstStep int, with []float32) {
-	taps := [1]tap{{w: q * u.cin, k: u.cin}}
-	row := b.vectors * u.isa.lanes()
-	t := tile{x: x, xStep: u.cin, w: weights, wRow: row, dst: dst, dstStep: dstStep, u: with, uStep: row,
-		taps: taps[:], vectors: b.vectors, lanes: b.lanes}
-	t.row(u.isa, u.w)
+// product multiplies so many pixels by the weights of product q, and adds with where that is not nil. The rest of t is
+// set up.
+func (u *UpsampleConv) product(t *tile, q int, x []float32, pixels int, dst, with []float32) {
+	t.taps[0].w = q * u.cin
+	t.x, t.xAt, t.dst, t.u = x, 0, dst, with
+	t.row(u.isa, pixels)
 }
 
 // differences writes the differences of neighbouring pixels of a row, and of its ends with zero.
