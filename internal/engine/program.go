@@ -41,16 +41,18 @@ type Program struct {
 
 	profile *Profile
 
-	layer, phase string // while building
+	layer, phase string  // while building
+	overhead     float64 // of the node whose steps are built
 }
 
 type step struct {
 	layer, phase, kernel string
 
-	flops  float64 // of one image
-	image  func(c *chunk)
-	global func(task int)
-	tasks  int
+	flops   float64 // executed for one image
+	nominal float64 // of its definition
+	image   func(c *chunk)
+	global  func(task int)
+	tasks   int
 }
 
 // segment is a run of image steps, or one global step.
