@@ -192,8 +192,8 @@ func printProfile(w io.Writer, name string, p *Program, runs int, update func())
 	}
 	peak := kernel.PeakFlops()
 	threads := min(p.threads, runtime.GOMAXPROCS(0))
-	fmt.Fprintf(w, "\n%s: %.1f ms a run, %d images, %d at a time, peak %.0f GF/s a thread\n",
-		name, ms(f.Wall, runs), p.batch, p.chunk, peak/1e9)
+	fmt.Fprintf(w, "\n%s: %.1f ms a run, %d images, peak %.0f GF/s a thread\n",
+		name, ms(f.Wall, runs), p.batch, peak/1e9)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "part\tphase\tkernel\tms\t%\tGF/s\t% of peak\t")
 	var sum time.Duration
