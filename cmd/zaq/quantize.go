@@ -42,11 +42,11 @@ Usage:
 
 Generated images, of both methods:
         --batch N           images a step (default 64)
-        --warmup N          steps of the generator G before all others (default 300)
+        --warmup N          steps of the generator G before all others (default 400)
         --no-clip           let G paint pixels outside 0..255
 
 Training, of method zaq:
-        --steps N           of the quantized network Q (default 600)
+        --steps N           of the quantized network Q (default 800)
         --q-per-g N         steps of Q for each of G (default 5)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
