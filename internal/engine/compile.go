@@ -198,6 +198,12 @@ func (b *builder) image(kernel string, flops float64, run func(c *chunk), bufs .
 	b.p.addStep(&step{kernel: kernel, flops: flops, nominal: flops * b.p.overhead, image: run}, bufs)
 }
 
+// together says that the last step takes all images of a chunk at once: it reads so many weights and needs scratch.
+func (b *builder) together(weights int, scratch func(images int) int) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.weights, s.scratch = weights, scratch
+}
+
 // global adds a barrier: tasks independent pieces of work on the whole batch.
 func (b *builder) global(kernel string, tasks int, run func(task int), bufs ...*buffer) {
 	b.p.addStep(&step{kernel: kernel, tasks: tasks, global: run}, bufs)

@@ -20,7 +20,7 @@ func (b *builder) costs(flops float64) {
 // overhead is how many operations of the definition of n one that is executed stands for.
 func overhead(n node) float64 {
 	if _, ok := n.(*upconv); ok {
-		return 9.0 / 4
+		return 36.0 / 9
 	}
 	return 1
 }
