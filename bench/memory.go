@@ -10,8 +10,8 @@ import (
 	"zaq/internal/memory"
 )
 
-// memorySteps are taken before the peak is read.
-const memorySteps = 3
+// memorySteps are taken by PyTorch before the peak is read, as many as by zaq.
+const memorySteps = 4
 
 // peakMemory compares by how much the peak memory of a process exceeds that before the first step of a work: each
 // side in a fresh one, PyTorch in the given layout. Without PyTorch torch is 0.
@@ -64,7 +64,7 @@ func printMemory(name string, threads int) error {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(os.Stdout).Encode(memory.Of(memorySteps-1, s.step).Peak)
+		return json.NewEncoder(os.Stdout).Encode(memory.Of(1, s.step).Peak)
 	}
 	return fmt.Errorf("no work is called %q", name)
 }

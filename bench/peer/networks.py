@@ -12,12 +12,14 @@ MOBILENET = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96,
 
 class Network:
     """A classifier. Normalization is frozen, or, with train, on the statistics of the batch. With rounded, weights and
-    the activations at the sites are on 4-bit grids; sites holds scale and zero point of each, in order."""
+    the activations at the sites are on 4-bit grids; sites holds scale and zero point of each, in order, or nothing for
+    activations that stay float."""
 
     def __init__(self, rounded=False, train=False):
         self.rounded, self.train = rounded, train
         self.params, self.stats, self.sites = {}, {}, []
         self.observe = False
+        self.margin = None  # where it is a number: least distance, in steps, of a value from where rounding changes
         self.build(torch.zeros(2, 3, 32, 32))
 
     def build(self, x):
@@ -57,8 +59,13 @@ class Network:
             return x
         if self.observe:
             self.sites[self.site] = (max(x.max().item(), 1e-6) / 15, 0)
+        if not self.sites:
+            return x
         scale, zero = self.sites[self.site]
         self.site += 1
+        if self.margin is not None:
+            steps = x.detach() / scale
+            self.margin = min(self.margin, (steps - steps.floor() - 0.5).abs().min().item())
         return RoundActivation.apply(x, scale, zero)
 
     def classify(self, x, classes=10):
@@ -73,21 +80,26 @@ class Network:
         return self.forward(x)
 
 
-class ResNet20(Network):
-    """Its features are the outputs of the nine blocks, behind ReLU and rounding."""
+class ResNet(Network):
+    """Its features are the outputs of the blocks, behind ReLU and rounding."""
+
+    def __init__(self, blocks, width, **options):
+        self.blocks, self.width = blocks, width
+        super().__init__(**options)
 
     def forward(self, x):
         features = []
-        x = self.activate(self.conv_norm("conv1", "bn1", x, 16))
-        for stage, c in enumerate((16, 32, 64)):
-            for block in range(3):
+        x = self.activate(self.conv_norm("conv1", "bn1", x, self.width))
+        for stage in range(3):
+            c = self.width << stage
+            for block in range(self.blocks):
                 n = f"layer{stage + 1}.{block}."
                 stride = 2 if c != x.shape[1] else 1
                 y = self.activate(self.conv_norm(n + "conv1", n + "bn1", x, c, 3, stride))
                 y = self.conv_norm(n + "conv2", n + "bn2", y, c)
                 if stride == 2:
-                    pad = (c - x.shape[1]) // 2
-                    x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, pad, pad))
+                    new = c - x.shape[1]
+                    x = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, new // 2, new - new // 2))
                 x = self.activate(y.add_(x))
                 features.append(x)
         return features, self.classify(x)

@@ -3,6 +3,8 @@
     {"do": "open", "id": "a", "work": "Q" | "G" | "train" | "conv", "layout": "nchw" | "channels_last", ...}
     {"do": "run", "id": "a", "steps": 3}    {"seconds": [...]}, of each step
     {"do": "close", "id": "a"}
+    {"do": "load", "id": "a", ...}          takes over zaq's state, see exchange.py
+    {"do": "trace", "id": "a", ...}         takes a step and tells the state before it
     {"do": "memory"}                        {"rss": ..., "peak": ...}, in bytes; peak since the last such request
 
 Every answer is one line; {"error": ...} where a request failed. --threads N says on how many to work.
@@ -18,15 +20,16 @@ import traceback
 
 import torch
 
+from exchange import load, trace
 from steps import Convolution, Game, Training
 
 
 def opened(r):
-    """Returns the function that takes a step."""
+    """Returns the function that takes a step, or the whole game."""
     channels_last = {"nchw": False, "channels_last": True}[r["layout"]]
-    if r["work"] in ("Q", "G"):
+    if r["work"] in ("Q", "G", "game"):
         game = Game(r["network"], r["batch"], channels_last)
-        return {"Q": game.step_q, "G": game.step_g}[r["work"]]
+        return {"Q": game.step_q, "G": game.step_g, "game": game}[r["work"]]
     if r["work"] == "train":
         return Training(r["network"], r["batch"], channels_last).step
     conv = Convolution(r["batch"], r["channels"], r["size"], channels_last)
@@ -74,6 +77,11 @@ class Peer:
             del self.works[r["id"]]
             gc.collect()
             return {}
+        if r["do"] == "load":
+            load(self.works[r["id"]], r)
+            return {}
+        if r["do"] == "trace":
+            return trace(self.works[r["id"]], r)
         if r["do"] == "memory":
             return memory()
         raise ValueError(f"unknown request {r['do']!r}")

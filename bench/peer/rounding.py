@@ -29,9 +29,10 @@ class RoundWeight(torch.autograd.Function):
     @staticmethod
     def forward(ctx, w):
         flat = w.flatten(1)
-        low, high = flat.amin(1).clamp_(max=0), flat.amax(1).clamp_(min=0)
-        scale = (high - low).div_(LEVELS)
-        zero = torch.round(-low / scale)
+        # In double precision, as in zaq: a scale that differs in its last bit rounds some weight to the other side.
+        low, high = flat.amin(1).clamp_(max=0).double(), flat.amax(1).clamp_(min=0).double()
+        scale = ((high - low) / LEVELS).float()
+        zero = torch.round(-low / scale).float()
         shape = (-1,) + (1,) * (w.dim() - 1)
         scale, zero = scale.view(shape), zero.view(shape)
         q = torch.div(w, scale).round_().add_(zero)

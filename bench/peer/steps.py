@@ -1,11 +1,13 @@
 """What is measured: steps of the game between G and Q, a training step, and single convolutions."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 
-from networks import Generator, MobileNetV2, ResNet20
+from networks import Generator, MobileNetV2, ResNet
 
-NETWORKS = {"resnet20": ResNet20, "mobilenetv2": MobileNetV2}
+NETWORKS = {"resnet20": partial(ResNet, 3, 16), "resnet8": partial(ResNet, 1, 3), "mobilenetv2": MobileNetV2}
 ALPHA, BETA = 0.1, 0.05
 
 
@@ -97,7 +99,6 @@ class Game:
         do, df = self.losses(x, p)
         self.sgd.zero_grad(set_to_none=True)
         (do + ALPHA * df).backward()
-        torch.nn.utils.clip_grad_norm_(self.q.params.values(), 1)
         return do, df
 
     def gradient_g(self, z):
@@ -107,16 +108,23 @@ class Game:
         do, df = self.losses(x, p)
         self.adam.zero_grad(set_to_none=True)
         (-do - ALPHA * df - BETA * activation).backward()
-        torch.nn.utils.clip_grad_norm_(self.g.params.values(), 1)
         return do, df
+
+    def update_q(self):
+        torch.nn.utils.clip_grad_norm_(self.q.params.values(), 1)
+        self.sgd.step()
+
+    def update_g(self):
+        torch.nn.utils.clip_grad_norm_(self.g.params.values(), 1)
+        self.adam.step()
 
     def step_q(self):
         self.gradient_q(self.noise())
-        self.sgd.step()
+        self.update_q()
 
     def step_g(self):
         self.gradient_g(self.noise())
-        self.adam.step()
+        self.update_g()
 
 
 class Training:

@@ -16,11 +16,10 @@ type bnMatch struct {
 	lossBase
 	at []PreNorm
 
-	lane       [][2]*laneSums[float64]
-	ka, k0     [][]float32 // dx = ka*x + k0 for each channel, up to the loss's factor
-	sum, sumSq [][]float64
-	losses     []float64
-	gain       []float64
+	moments []*moments
+	ka, k0  [][]float32 // dx = ka*x + k0 for each channel, up to the loss's factor
+	losses  []float64
+	gain    []float64
 }
 
 // BNMatch is the loss of the function of that name.
@@ -37,24 +36,18 @@ func (g *Graph) BNMatch(name string, at []PreNorm) *BNMatch {
 	for _, a := range at {
 		c := a.Tensor.C
 		n.inputs = append(n.inputs, a.Tensor)
-		n.lane = append(n.lane, [2]*laneSums[float64]{newLaneSums[float64](c), newLaneSums[float64](c)})
+		n.moments = append(n.moments, newMoments(a.Tensor))
 		n.ka, n.k0 = append(n.ka, make([]float32, c)), append(n.k0, make([]float32, c))
-		n.sum, n.sumSq = append(n.sum, make([]float64, c)), append(n.sumSq, make([]float64, c))
 	}
 	return &BNMatch{Loss: g.addLoss(n), Gain: n.gain}
 }
 
 func (n *bnMatch) forward(b *builder) {
 	for l, a := range n.at {
-		x, c := b.value(a.Tensor), a.Tensor.C
-		lane := n.lane[l]
-		b.image("batch statistics", 0, func(ch *chunk) {
-			for i := ch.n0; i < ch.n1; i++ {
-				kernel.ChannelSums(lane[0].lane[ch.lane], lane[1].lane[ch.lane], x.at(ch, i), c)
-			}
-		}, x)
+		x, m := b.value(a.Tensor), n.moments[l]
+		b.image("batch statistics", 0, func(c *chunk) { m.add(c, x) }, x)
 	}
-	b.global("loss", len(n.at), func(l int) { n.measure(l, b.p.batch) })
+	b.global("loss", len(n.at), func(l int) { n.measure(l, b.p) })
 	b.global("loss", 1, func(int) {
 		n.l.Value = 0
 		for _, v := range n.losses {
@@ -64,20 +57,19 @@ func (n *bnMatch) forward(b *builder) {
 }
 
 // measure computes the share of layer l, and the coefficients of its gradient.
-func (n *bnMatch) measure(l, batch int) {
+func (n *bnMatch) measure(l int, p *Program) {
 	a := n.at[l]
 	c := a.Tensor.C
-	count := float64(batch * a.Tensor.H * a.Tensor.W)
-	n.lane[l][0].drain(n.sum[l], 0, c)
-	n.lane[l][1].drain(n.sumSq[l], 0, c)
+	count := float64(p.batch * a.Tensor.H * a.Tensor.W)
+	n.moments[l].finish(p)
 	share := 1 / float64(len(n.at)*c)
 	n.losses[l] = 0
 	var logGain float64
 	for k := range c {
 		variance := float64(a.Stats.Var[k]) + float64(a.Stats.Epsilon)
 		sigma := math.Sqrt(variance)
-		m := n.sum[l][k] / count
-		s := math.Sqrt(max(0, n.sumSq[l][k]/count-float64(m*m)) + float64(a.Stats.Epsilon))
+		m := n.moments[l].mean[k]
+		s := math.Sqrt(n.moments[l].variance[k] + float64(a.Stats.Epsilon))
 		dm, ds := (m-float64(a.Stats.Mean[k]))/sigma, s/sigma-1
 		n.losses[l] += float64(share * (float64(dm*dm) + float64(ds*ds)))
 		logGain += math.Log(s/sigma) / float64(c)

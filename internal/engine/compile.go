@@ -90,6 +90,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	}
 	b.p.outputs, b.p.values = spec.Outputs, b.values
 	b.p.plan()
+	b.p.ready()
 	return b.p, nil
 }
 

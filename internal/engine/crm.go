@@ -11,6 +11,7 @@ type gram struct {
 	x, s *Tensor
 	sum  []float32
 	lane *laneSums[float32]
+	inv  []float64 // of the roots of the diagonal
 
 	// dS + dS^T, set by the losses that read S before the backward steps run.
 	dsum []float32
@@ -25,7 +26,7 @@ func (n *gram) params() []*Param { return nil }
 func (g *Graph) gram(x *Tensor) *gram {
 	n := &gram{x: x, s: &Tensor{Name: "gram " + x.Name, H: 1, W: x.C, C: x.C, reduced: true}}
 	n.sum, n.dsum = make([]float32, x.C*x.C), make([]float32, x.C*x.C)
-	n.lane = newLaneSums[float32](x.C * x.C)
+	n.lane, n.inv = newLaneSums[float32](x.C*x.C), make([]float64, x.C)
 	g.add(n)
 	g.after(x.producer)
 	return n
@@ -117,7 +118,7 @@ func (n *crm) forward(b *builder) {
 			g, r, t = n.q, n.rq, t-layers
 		}
 		g[t].lane.drain(g[t].sum, 0, len(g[t].sum))
-		relation(r[t], g[t].sum, n.eps(b.p, t))
+		g[t].relation(r[t], n.eps(b.p, t))
 	})
 	b.global("channel relation", 1, func(int) {
 		n.l.Value = 0
@@ -149,18 +150,17 @@ func (n *crm) backward(b *builder) {
 	b.global("channel relation backward", layers, func(l int) {
 		k := coef * float64(layers) * n.result.Weights[l] / float64(len(n.rp[l]))
 		if wantP[l] {
-			relationGradient(n.p[l].dsum, n.p[l].sum, n.rp[l], n.rq[l], n.eps(b.p, l), k)
+			n.p[l].relationGradient(n.rp[l], n.rq[l], n.eps(b.p, l), k)
 		}
 		if wantQ[l] {
-			relationGradient(n.q[l].dsum, n.q[l].sum, n.rq[l], n.rp[l], n.eps(b.p, l), k)
+			n.q[l].relationGradient(n.rq[l], n.rp[l], n.eps(b.p, l), k)
 		}
 	})
 }
 
 // relation writes r_ij = s_ij / sqrt((s_ii + eps)(s_jj + eps)).
-func relation(r []float64, s []float32, eps float64) {
-	c := int(math.Sqrt(float64(len(s))))
-	inv := make([]float64, c)
+func (n *gram) relation(r []float64, eps float64) {
+	c, s, inv := n.x.C, n.sum, n.inv
 	for i := range c {
 		inv[i] = 1 / math.Sqrt(float64(s[i*c+i])+eps)
 	}
@@ -175,9 +175,8 @@ func relation(r []float64, s []float32, eps float64) {
 //
 // With m_i = (s_ii + eps)^(-1/2) and E = k*sign(r - other): dS_ij = E_ij m_i m_j, and through m_i
 // dS_ii -= 1/2 m_i^2 * sum over j of (E_ij + E_ji) r_ij.
-func relationGradient(ds, s []float32, r, other []float64, eps, k float64) {
-	c := int(math.Sqrt(float64(len(s))))
-	inv := make([]float64, c)
+func (n *gram) relationGradient(r, other []float64, eps, k float64) {
+	c, s, ds, inv := n.x.C, n.sum, n.dsum, n.inv
 	for i := range c {
 		inv[i] = 1 / math.Sqrt(float64(s[i*c+i])+eps)
 	}

@@ -155,12 +155,14 @@ type crossEntropy struct {
 	x      *Tensor
 	labels []int
 	smooth float64
+
+	prob, target []float64 // of an image
 }
 
 // CrossEntropy adds the mean of -log softmax(x)[label] with label smoothing; labels is read at every run and
 // must hold one class for each image.
 func (g *Graph) CrossEntropy(name string, x *Tensor, labels []int, smoothing float64) *Loss {
-	return g.addLoss(&crossEntropy{newLoss(name, x), x, labels, smoothing})
+	return g.addLoss(&crossEntropy{newLoss(name, x), x, labels, smoothing, make([]float64, x.Len()), make([]float64, x.Len())})
 }
 
 func (n *crossEntropy) forward(b *builder) {
@@ -198,7 +200,7 @@ func (n *crossEntropy) backward(b *builder) {
 // each calls f for every image with its softmax and its smoothed one-hot target.
 func (n *crossEntropy) each(x []float32, f func(i int, prob, target []float64)) {
 	k := n.x.Len()
-	prob, target := make([]float64, k), make([]float64, k)
+	prob, target := n.prob, n.target
 	for i := 0; i*k < len(x); i++ {
 		row := x[i*k : i*k+k]
 		top := math.Inf(-1)

@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"zaq/internal/kernel"
 	"zaq/internal/nn"
@@ -362,22 +364,34 @@ func (l *lowering) pad(op nn.Pad, name string, x *Tensor) (*Tensor, error) {
 	return l.g.Window(name, x, w)
 }
 
-// WeightRanges returns the smallest and the largest of the weights w [..., channels] for each of so many grids: one
-// for every channel, or one for all.
-func WeightRanges(w []float32, channels, grids int) (lo, hi []float32) {
+// Ranges are the smallest and the largest weight of each grid. They are lent: Free gives them back.
+type Ranges struct{ Lo, Hi []float32 }
+
+var spareRanges = sync.Pool{New: func() any { return new(Ranges) }}
+
+// WeightRanges returns the ranges of the weights w [..., channels] for so many grids: one for every channel, or one for
+// all.
+func WeightRanges(w []float32, channels, grids int) *Ranges {
+	r := spareRanges.Get().(*Ranges)
+	r.Lo, r.Hi = slices.Grow(r.Lo[:0], grids)[:grids], slices.Grow(r.Hi[:0], grids)[:grids]
 	if grids == 1 {
-		l, h := kernel.MinMax(w)
-		return []float32{l}, []float32{h}
+		r.Lo[0], r.Hi[0] = kernel.MinMax(w)
+		return r
 	}
-	lo, hi = make([]float32, channels), make([]float32, channels)
-	kernel.ChannelMinMax(lo, hi, w, channels)
-	return lo, hi
+	clear(r.Lo) // ranges are widened to include 0
+	clear(r.Hi)
+	kernel.ChannelMinMax(r.Lo, r.Hi, w, channels)
+	return r
 }
+
+// Free must be the last use of r.
+func (r *Ranges) Free() { spareRanges.Put(r) }
 
 // fitMinMax spans the grid over the range of the weights, per channel or over all: the plain rounding of RQ.
 func fitMinMax(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
-	lo, hi := WeightRanges(w, channels, len(scale))
+	r := WeightRanges(w, channels, len(scale))
+	defer r.Free()
 	for c := range scale {
-		scale[c], zero[c] = q.Params(lo[c], hi[c])
+		scale[c], zero[c] = q.Params(r.Lo[c], r.Hi[c])
 	}
 }

@@ -20,7 +20,6 @@ type norm struct {
 	mean, invStd []float32 // in use
 	scale, shift []float32 // y = scale*x + shift
 	sumG, sumGX  []float32 // of the last backward pass: sum of g, and of g*x, over the batch
-	sum, sumSq   *laneSums[float64]
 }
 
 // Stats are the statistics of a batch normalization.
@@ -70,27 +69,20 @@ func (n *norm) params() (p []*Param) {
 
 // statistics adds the steps that measure the batch.
 func (n *norm) statistics(b *builder, x *buffer, t *Tensor) {
-	n.sum, n.sumSq = newLaneSums[float64](t.C), newLaneSums[float64](t.C)
-	b.image("batch statistics", 0, func(c *chunk) {
-		for i := c.n0; i < c.n1; i++ {
-			kernel.ChannelSums(n.sum.lane[c.lane], n.sumSq.lane[c.lane], x.at(c, i), t.C)
-		}
-	}, x)
+	m := newMoments(t)
+	b.image("batch statistics", 0, func(c *chunk) { m.add(c, x) }, x)
 	count := float64(b.p.batch * t.H * t.W)
-	sum, sumSq := make([]float64, t.C), make([]float64, t.C)
 	b.global("batch statistics", 1, func(int) {
-		n.sum.drain(sum, 0, t.C)
-		n.sumSq.drain(sumSq, 0, t.C)
-		m := n.stats.Momentum
-		for c := range t.C {
-			mean := sum[c] / count
-			variance := max(0, sumSq[c]/count-float64(mean*mean))
-			if m > 0 {
+		m.finish(b.p)
+		momentum := n.stats.Momentum
+		for c, variance := range m.variance {
+			mean := float32(m.mean[c])
+			if momentum > 0 {
 				unbiased := variance * count / max(1, count-1)
-				n.stats.Mean[c] += float32(m * (float32(mean) - n.stats.Mean[c]))
-				n.stats.Var[c] += float32(m * (float32(unbiased) - n.stats.Var[c]))
+				n.stats.Mean[c] += float32(momentum * (mean - n.stats.Mean[c]))
+				n.stats.Var[c] += float32(momentum * (float32(unbiased) - n.stats.Var[c]))
 			}
-			n.set(c, float32(mean), variance)
+			n.set(c, mean, variance)
 		}
 	})
 }

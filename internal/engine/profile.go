@@ -11,6 +11,7 @@ type Profile struct {
 	mu   sync.Mutex
 	rows map[ProfileKey]*ProfileRow
 	Wall time.Duration // of all runs
+	Runs int
 }
 
 // ProfileKey names what a row is about.
@@ -51,6 +52,14 @@ func (f *Profile) stop(s *step, start time.Time, images float64) {
 	}
 	r.Time += d
 	r.Flops += s.flops * images
+}
+
+// ran adds a run that began at start.
+func (f *Profile) ran(start time.Time) {
+	if f != nil {
+		f.Wall += time.Since(start)
+		f.Runs++
+	}
 }
 
 // Rows returns the rows merged by key, slowest first. The key maps what is not of interest to "".

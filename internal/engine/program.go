@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // lanes is the number of fixed parts of a batch. Sums over images are kept per lane and added in lane order.
@@ -21,6 +20,7 @@ type Program struct {
 	buffers  []*buffer
 	arena    []float32
 	workers  []*worker
+	shared   job
 	scratch  int // floats of scratch that a step may ask for
 
 	values    map[*Tensor]*buffer
@@ -64,8 +64,22 @@ type segment struct {
 	parts    []part
 }
 
+// job is what the threads of a program share at a time.
+type job struct {
+	next   atomic.Int64 // task that nobody has taken yet
+	tasks  int
+	f      func(w *worker, task int)
+	others sync.WaitGroup
+
+	// The functions that are shared, made once: one made for every call would be garbage behind it.
+	round, pack, global, images func(w *worker, task int)
+	step                        *step   // of global
+	segment                     segment // of images
+}
+
 // worker is what a thread has of its own.
 type worker struct {
+	join    func()    // takes tasks of the program's job until there are no more
 	arena   []float32 // buffers that live within a segment
 	scratch []float32
 	chunk   chunk
@@ -113,9 +127,7 @@ func (p *Program) Data(t *Tensor) []float32 {
 
 // Run computes everything once: losses, outputs and gradients.
 func (p *Program) Run() {
-	if f := p.profile; f != nil {
-		defer func(start time.Time) { f.Wall += time.Since(start) }(time.Now())
-	}
+	start := p.profile.start()
 	p.prepare()
 	for _, s := range p.segments {
 		if first := p.steps[s.from]; first.global != nil {
@@ -130,6 +142,22 @@ func (p *Program) Run() {
 		}
 		q.Lo, q.Hi = slices.Min(q.laneLo[:]), slices.Max(q.laneHi[:])
 	}
+	p.profile.ran(start)
+}
+
+// ready makes the functions that threads share, once workers are there.
+func (p *Program) ready() {
+	j := &p.shared
+	j.round = func(_ *worker, i int) { p.weights[i].Value() }
+	j.pack = func(_ *worker, i int) { p.packs[i]() }
+	j.global = func(_ *worker, i int) { j.step.global(i) }
+	j.images = p.runLane
+	for _, w := range p.workers {
+		w.join = func() {
+			defer j.others.Done()
+			j.take(w)
+		}
+	}
 }
 
 // prepare derives what the steps read from parameters and settings. What did not change is not derived again.
@@ -138,8 +166,8 @@ func (p *Program) prepare() {
 	for q := range p.wrt {
 		clear(q.Grad) // every use of a parameter adds its share
 	}
-	p.parallel(len(p.weights), func(_ *worker, i int) { p.weights[i].Value() })
-	p.parallel(len(p.packs), func(_ *worker, i int) { p.packs[i]() })
+	p.parallel(len(p.weights), p.shared.round)
+	p.parallel(len(p.packs), p.shared.pack)
 	for _, f := range p.configure {
 		f()
 	}
@@ -153,54 +181,48 @@ var prepareStep = step{layer: "parameters", phase: "forward", kernel: "round and
 
 func (p *Program) runGlobal(s *step) {
 	start := p.profile.start()
-	p.parallel(s.tasks, func(_ *worker, task int) { s.global(task) })
+	p.shared.step = s
+	p.parallel(s.tasks, p.shared.global)
 	p.profile.stop(s, start, float64(p.batch))
 }
 
 func (p *Program) runImages(s segment) {
-	p.parallel(lanes, func(w *worker, lane int) {
-		for _, t := range s.parts {
-			n0, n1 := p.lane(lane)
-			for ; n0 < n1; n0 += t.chunk {
-				w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+t.chunk, n1)}
-				for _, st := range p.steps[t.from:t.to] {
-					start := p.profile.start()
-					st.image(&w.chunk)
-					p.profile.stop(st, start, float64(w.chunk.n1-n0))
-				}
+	p.shared.segment = s
+	p.parallel(lanes, p.shared.images)
+}
+
+// runLane takes the images of a lane through the segment's parts, a chunk at a time.
+func (p *Program) runLane(w *worker, lane int) {
+	for _, t := range p.shared.segment.parts {
+		n0, n1 := p.lane(lane)
+		for ; n0 < n1; n0 += t.chunk {
+			w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+t.chunk, n1)}
+			for _, st := range p.steps[t.from:t.to] {
+				start := p.profile.start()
+				st.image(&w.chunk)
+				p.profile.stop(st, start, float64(w.chunk.n1-n0))
 			}
 		}
-	})
+	}
 }
 
 // parallel runs f for every task, on as many threads as the program has. Which thread takes a task is left to
 // chance; what a task computes must not depend on it.
 func (p *Program) parallel(tasks int, f func(w *worker, task int)) {
-	n := min(p.threads, tasks)
-	if n <= 1 {
-		for t := range tasks {
-			f(p.workers[0], t)
-		}
-		return
+	j := &p.shared
+	j.tasks, j.f = tasks, f
+	j.next.Store(0)
+	for i := 1; i < min(p.threads, tasks); i++ {
+		j.others.Add(1)
+		go p.workers[i].join()
 	}
-	var next atomic.Int64
-	work := func(w *worker) {
-		for {
-			t := int(next.Add(1)) - 1
-			if t >= tasks {
-				return
-			}
-			f(w, t)
-		}
+	j.take(p.workers[0])
+	j.others.Wait()
+}
+
+// take works on tasks until there are no more.
+func (j *job) take(w *worker) {
+	for t := int(j.next.Add(1)) - 1; t < j.tasks; t = int(j.next.Add(1)) - 1 {
+		j.f(w, t)
 	}
-	var wg sync.WaitGroup
-	for i := 1; i < n; i++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			work(p.workers[i])
-		}()
-	}
-	work(p.workers[0])
-	wg.Wait()
 }

@@ -113,10 +113,18 @@ func (g *Graph) Window(name string, x *Tensor, w Window) (*Tensor, error) {
 	return g.add(&mapOp{
 		x: x, y: y, kind: "window",
 		run: func(y, x []float32) {
-			for i := range y {
-				y[i] = w.Value
+			if w.Value == 0 {
+				clear(y)
+			} else {
+				for i := range y {
+					y[i] = w.Value
+				}
 			}
 			rows(func(at, from int) {
+				if step == 1 {
+					copy(y[at:at+count], x[from:])
+					return
+				}
 				for k := range count {
 					y[at+k] = x[from+k*step]
 				}
@@ -127,6 +135,10 @@ func (g *Graph) Window(name string, x *Tensor, w Window) (*Tensor, error) {
 				clear(dx)
 			}
 			rows(func(at, from int) {
+				if step == 1 {
+					kernel.Accumulate(dx[from:from+count], dy[at:])
+					return
+				}
 				for k := range count {
 					dx[from+k*step] += dy[at+k]
 				}

@@ -163,6 +163,30 @@ func (s *rowScratch) drain(period int) {
 // 256 positions and in float64 beyond. len(x) is a multiple of c, the length of sum and sumSq.
 func ChannelSums(sum, sumSq []float64, x []float32, c int) { ChannelDots(sum, sumSq, x, x, c) }
 
+// ChannelMoments adds, for every channel, the sum of x-shift and of its squares. Precision as in ChannelSums.
+func ChannelMoments(sum, sumSq []float64, x, shift []float32, c int) {
+	checkLen("channel moments", c, len(x), x)
+	const piece = 4096 // elements whose distances stay in the first-level cache
+	period := contiguousPeriod(c)
+	p := newParams()
+	defer p.release()
+	p[0] = resize(p[0], period)
+	p[1] = resize(p[1], period)
+	for i := range period {
+		p[0][i], p[1][i] = 1, -shift[i%c]
+	}
+	step := max(1, piece/c) * c
+	p[2] = resize(p[2], step)
+	for at := 0; at < len(x); at += step {
+		part := x[at:min(at+step, len(x))]
+		distance := p[2][:len(part)]
+		runs(len(part), period, func(i, end int) {
+			impl.affine2(distance[i:end], part[i:end], nil, p[0], nil, p[1], false)
+		})
+		ChannelSums(sum, sumSq, distance, c)
+	}
+}
+
 // ChannelDots adds, for every channel, the sums of e and of e*x: what the gradient of batch normalization needs
 // before it can be written down. Precision as in ChannelSums.
 func ChannelDots(sumE, sumEX []float64, e, x []float32, c int) {

@@ -41,6 +41,38 @@ func TestChannelDots(t *testing.T) {
 	})
 }
 
+func TestChannelMoments(t *testing.T) {
+	eachFamily(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for _, c := range append([]int{1001, 5003}, channels...) {
+			for _, positions := range []int{1, 15, 300} {
+				x, shift := random(rng, c*positions), random(rng, c)
+				sum, sumSq := make([]float64, c), make([]float64, c)
+				want, wantSq := make([]float64, c), make([]float64, c)
+				for i := range x {
+					x[i] += 1000
+				}
+				for i := range shift {
+					shift[i] += 1000
+					sum[i], sumSq[i], want[i], wantSq[i] = 1, 2, 1, 2 // adds to what is there
+				}
+				for i, v := range x {
+					d := float64(v) - float64(shift[i%c])
+					want[i%c] += d
+					wantSq[i%c] += d * d
+				}
+				ChannelMoments(sum, sumSq, x, shift, c)
+				for i := range c {
+					tol := 1e-5 * math.Sqrt(float64(positions))
+					if math.Abs(sum[i]-want[i]) > tol || math.Abs(sumSq[i]-wantSq[i]) > 1e-6*(4+wantSq[i]) {
+						t.Fatalf("%d positions, channel %d of %d: %v %v, want %v %v", positions, i, c, sum[i], sumSq[i], want[i], wantSq[i])
+					}
+				}
+			}
+		}
+	})
+}
+
 func TestChannelAffine2(t *testing.T) {
 	eachFamily(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(13, 14))

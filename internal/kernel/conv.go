@@ -69,8 +69,8 @@ type Conv struct {
 	isa      isa
 	forward  correlation
 	backward []correlation // of dy, each for some of dx's rows and columns
-	padX     padding       // of x, for forward and the weight gradient
-	padY     padding       // of dy, for backward
+	padX     padding       // of x, for the weight gradient, and for forward if that needs any
+	padY     padding       // of dy, for those of backward that need any
 	weights  weightGrad
 }
 
@@ -83,8 +83,10 @@ func newConv(s ConvShape, isa isa) *Conv {
 	}
 	c := &Conv{shape: s, isa: isa, forward: forwardCorrelation(s, isa), backward: backwardCorrelations(s, isa)}
 	c.padX = c.forward.columns()
+	c.forward.split()
 	c.forward.plan(c.padX)
 	for i := range c.backward {
+		c.backward[i].split()
 		c.padY = c.padY.union(c.backward[i].columns())
 	}
 	for i := range c.backward {
@@ -138,7 +140,7 @@ func (c *Conv) ForwardBatch(images int, y, x, packed, scratch []float32) {
 	need("packed weights", len(packed), c.PackedLen())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
 	s := c.shape
-	x = c.padX.pad(scratch, x, images, s.H, s.W, s.Cin)
+	x = c.forward.pad.pad(scratch, x, images, s.H, s.W, s.Cin)
 	c.forward.run(y, x, packed, images, false)
 }
 
@@ -154,9 +156,13 @@ func (c *Conv) InputGradBatch(images int, dx, dy, packedGrad, scratch []float32,
 	need("packed weights", len(packedGrad), c.PackedGradLen())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
 	s := c.shape
-	dy = c.padY.pad(scratch, dy, images, s.OutH(), s.OutW(), s.Cout)
+	padded := c.padY.pad(scratch, dy, images, s.OutH(), s.OutW(), s.Cout)
 	for i := range c.backward {
-		c.backward[i].run(dx, dy, packedGrad, images, accumulate)
+		src := padded
+		if c.backward[i].pad == (padding{}) {
+			src = dy
+		}
+		c.backward[i].run(dx, src, packedGrad, images, accumulate)
 	}
 }
 

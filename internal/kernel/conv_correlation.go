@@ -32,6 +32,8 @@ type correlation struct {
 	packedAt int      // where its weights begin
 
 	// Set by plan.
+	pad     padding
+	areas   []area // of the destination, where the source is not padded
 	taps    []tap
 	tapRow  []int // source row of each tap, relative to r*stepY
 	tapStep int   // distance of a depthwise tap's windows in pixels
@@ -78,22 +80,26 @@ func (f *correlation) channelAt(group int, b block) int {
 // cols is the number of grouped pixels in a row; the last may be incomplete.
 func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
 
-// plan prepares the tiles for a source padded by p.
+// plan prepares the tiles for a source padded by p, or for one that is not where there are areas.
 func (f *correlation) plan(p padding) {
+	if f.areas != nil {
+		p = padding{}
+	}
+	f.pad = p
 	f.srcRow = (p.left + f.w + p.right) * f.cin
 	f.src = f.h*f.srcRow + p.slack
 	if len(f.windows) > 1 {
 		f.tapStep = f.windows[1].x - f.windows[0].x // the same all along a row
 	}
-	for i, v := range f.windows {
-		if i > 0 && f.adjoins(f.windows[i-1], v) {
-			f.taps[len(f.taps)-1].k += f.depth()
-			continue
-		}
-		f.taps = append(f.taps, tap{x: v.y*f.srcRow + (v.x+p.left)*f.cin, w: i * f.depth(), k: f.depth()})
-		f.tapRow = append(f.tapRow, v.y)
-	}
 	f.blocks = splitChannels(f.pixels*f.cout/f.groups, f.isa)
+	f.taps, f.tapRow = f.tapsOf(f.windows, func(window) bool { return true })
+	for i := range f.areas {
+		a := &f.areas[i]
+		a.taps, _ = f.tapsOf(f.windows, func(v window) bool { return f.inside(v, a.row, a.col) })
+	}
+	if f.areas != nil {
+		return
+	}
 
 	// A 1x1 convolution sees the image as one long row.
 	if len(f.windows) == 1 && f.windows[0].y == 0 && p == (padding{}) && f.stepY == 1 && f.stepX == 1 &&
@@ -101,6 +107,22 @@ func (f *correlation) plan(p padding) {
 		f.flat = f.rows == f.h && f.groups == 1
 		f.rows, f.width = 1, f.rows*f.width
 	}
+}
+
+// tapsOf joins those of the windows that are wanted to taps, and returns their source rows as well.
+func (f *correlation) tapsOf(windows []window, wanted func(window) bool) (taps []tap, rows []int) {
+	for i, v := range windows {
+		if !wanted(v) {
+			continue
+		}
+		if i > 0 && wanted(windows[i-1]) && f.adjoins(windows[i-1], v) {
+			taps[len(taps)-1].k += f.depth()
+			continue
+		}
+		taps = append(taps, tap{x: v.y*f.srcRow + (v.x+f.pad.left)*f.cin, w: i * f.depth(), k: f.depth()})
+		rows = append(rows, v.y)
+	}
+	return taps, rows
 }
 
 // adjoins reports whether window v continues the tap that ends with u.
@@ -166,33 +188,42 @@ func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 // fewWeights are so many that they stay in the cache from image to image.
 const fewWeights = 8 << 10
 
-// run computes the correlation of padded images. Where there are many weights, those of a block go by all images
-// before the next block's.
+// run computes the correlation of images, padded as f.pad says. Where there are many weights, those of a block go by all
+// images before the next block's.
 func (f *correlation) run(dst, src, packed []float32, images int, accumulate bool) {
 	packed = packed[f.packedAt:]
 	switch {
+	case f.areas != nil:
+		f.runAreas(dst, src, packed, images, accumulate)
 	case f.flat:
-		f.runImages(dst, src, packed, 1, f.width*images, accumulate)
+		f.runRows(dst, src, packed, 1, f.width*images, accumulate)
 	case f.packedLen() <= fewWeights:
 		for i := range images {
-			f.runImages(dst[i*f.dst:], src[i*f.src:], packed, 1, f.width, accumulate)
+			f.runRows(dst[i*f.dst:], src[i*f.src:], packed, 1, f.width, accumulate)
 		}
 	default:
-		f.runImages(dst, src, packed, images, f.width, accumulate)
+		f.runRows(dst, src, packed, images, f.width, accumulate)
 	}
 }
 
-// runImages computes images of rows of width pixels.
-func (f *correlation) runImages(dst, src, packed []float32, images, width int, accumulate bool) {
-	cout, lanes := f.cout/f.groups, f.isa.lanes()
+// tile is that of a block of a group, but for where it is in the image.
+func (f *correlation) tile(src, packed []float32, group, block int, accumulate bool) tile {
+	b, lanes := f.blocks[block], f.isa.lanes()
+	row, depth := b.vectors*lanes, len(f.windows)*f.depth()
+	channels := ceilDiv(f.pixels*f.cout/f.groups, lanes) * lanes // of a group, filled up
+	at := depth * (group*channels + b.channel)
+	return tile{x: src, xStep: f.stepX * f.cin, dstStep: f.dstStep, w: packed[at : at+depth*row],
+		wRow: row, vectors: b.vectors, lanes: b.lanes, accumulate: accumulate,
+		depthwise: f.depthwise, kStep: f.tapStep * f.cin}
+}
+
+// runRows computes images of rows of width pixels.
+func (f *correlation) runRows(dst, src, packed []float32, images, width int, accumulate bool) {
+	cout := f.cout / f.groups
 	whole, rest := width/f.pixels, width%f.pixels
-	depth := len(f.windows) * f.depth()
 	for g := range f.groups {
-		for _, b := range f.blocks {
-			t := tile{x: src, xStep: f.stepX * f.cin, dstStep: f.dstStep,
-				wRow: b.vectors * lanes, vectors: b.vectors, accumulate: accumulate,
-				depthwise: f.depthwise, kStep: f.tapStep * f.cin}
-			t.w, packed = packed[:depth*t.wRow], packed[depth*t.wRow:]
+		for i, b := range f.blocks {
+			t := f.tile(src, packed, g, i, accumulate)
 			for i := range images * f.rows {
 				image, r := 0, i
 				if images > 1 {
@@ -230,9 +261,12 @@ func (f *correlation) tapsInside(r int) []tap {
 	return f.taps[lo:hi]
 }
 
-// columns returns the padding that f's windows and vectors reach into.
+// columns returns the padding that f's windows and vectors reach into; none where there are areas.
 func (f *correlation) columns() padding {
 	var p padding
+	if f.areas != nil {
+		return p
+	}
 	for _, v := range f.windows {
 		p = p.union(padding{-v.x, (f.cols()-1)*f.stepX + v.x - (f.w - 1), 0})
 	}

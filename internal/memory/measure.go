@@ -9,16 +9,21 @@ import (
 // Usage is what steps of a work needed.
 type Usage struct {
 	Peak   int64   // most resident bytes during the steps, less those before the first; 0 where it is not known
-	Allocs float64 // objects allocated by a step, after the first
+	Allocs float64 // objects allocated by a step, after the first few
 	Bytes  float64 // their size
 }
 
-// Of takes a first step and then n more, at least one.
+// warmUp is the number of steps that may allocate what later ones use again.
+const warmUp = 3
+
+// Of takes some steps to warm up and then n more, at least one.
 func Of(n int, step func()) Usage {
 	debug.FreeOSMemory() // what came before has left nothing
 	Reset()
 	before, _ := Resident()
-	step()
+	for range warmUp {
+		step()
+	}
 	var from, to runtime.MemStats
 	runtime.ReadMemStats(&from)
 	for range n {

@@ -7,11 +7,17 @@ import (
 	"zaq/internal/nn"
 )
 
-// Steps are the two steps of method zaq without the loop around them, for those who measure them.
+// Steps are the two steps of method zaq without the loop around them, for those who measure or check them.
 type Steps struct {
 	run *zaq
 
-	Q, G *engine.Program // what a step runs before it moves the parameters
+	Q, G               *engine.Program // what a step runs before it moves the parameters
+	Z                  *engine.Tensor  // noise, in both
+	Network, Generator []*engine.Param // Q's and G's
+	SGD                *engine.SGD     // of Network
+	Adam               *engine.Adam    // of Generator
+	Sites              []*engine.Site  // of Q's activations, in layer order
+	Statistics         []*engine.Stats // of the normalizations of P, and of Q, in layer order
 }
 
 // NewSteps prepares the steps for a float network. The generator is not warmed up; ranges of activations are taken
@@ -24,11 +30,27 @@ func NewSteps(ctx context.Context, net *nn.Network, o Options) (*Steps, error) {
 	if err := r.calibrate(ctx); err != nil {
 		return nil, err
 	}
-	return &Steps{run: r, Q: r.qProg, G: r.gProg}, nil
+	r.adam.LR = r.z.GLR
+	s := &Steps{
+		run: r, Q: r.qProg, G: r.gProg, Z: r.gen.Z, Network: r.q.Params, Generator: r.gen.Params,
+		SGD: r.sgd, Adam: r.adam, Sites: r.q.Sites,
+	}
+	for _, n := range r.p.PreNorm {
+		s.Statistics = append(s.Statistics, n.Stats)
+	}
+	return s, nil
 }
 
-// StepQ takes a step of the quantized network.
+// StepQ takes a step of the quantized network on noise of its own.
 func (s *Steps) StepQ() { s.run.stepQ(1) }
 
 // StepG takes a step of the generator.
 func (s *Steps) StepG() { s.run.stepG(1) }
+
+// Discrepancy returns D_o and D_f of the last run of either program.
+func (s *Steps) Discrepancy() (do, df float64) {
+	for _, l := range s.run.do {
+		do += l.Value / float64(len(s.run.do))
+	}
+	return do, s.run.df.Loss.Value
+}

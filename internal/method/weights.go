@@ -18,7 +18,9 @@ func newWeightFit(mse bool) *weightFit {
 
 // fit is an engine.LowerOptions.Fit.
 func (f *weightFit) fit(q *quant.Quantizer, w []float32, channels int, scale []float32, zero []int32) {
-	lo, hi := engine.WeightRanges(w, channels, len(scale))
+	r := engine.WeightRanges(w, channels, len(scale))
+	defer r.Free()
+	lo, hi := r.Lo, r.Hi
 	share, searched := f.shares[q]
 	for c := range scale {
 		if searched {

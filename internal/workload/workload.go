@@ -4,6 +4,7 @@ package workload
 
 import (
 	"context"
+	"fmt"
 
 	"zaq/internal/engine"
 	"zaq/internal/method"
@@ -18,12 +19,20 @@ var image = [3]int{3, 32, 32}
 // classes is the number of classes that all networks know.
 const classes = 10
 
-// Network returns the untrained network of a name: resnet20 (with the shortcuts of option A) or mobilenetv2.
+// Network returns the untrained network of a name: resnet20 and a resnet8 of three channels, both with shortcuts
+// without parameters, or mobilenetv2.
 func Network(name string) (*nn.Network, error) {
-	if name == "mobilenetv2" {
+	c := nn.ResNetConfig{Depth: 20, Width: 16, Image: image, Classes: classes, PadShortcuts: true}
+	switch name {
+	case "mobilenetv2":
 		return nn.MobileNet(nn.MobileNetConfig{Image: image, Classes: classes}, 1)
+	case "resnet8":
+		c.Depth, c.Width = 8, 3
+	case "resnet20":
+	default:
+		return nil, fmt.Errorf("no network is called %q", name)
 	}
-	return nn.ResNet(nn.ResNetConfig{Depth: 20, Width: 16, Image: image, Classes: classes, PadShortcuts: true}, 1)
+	return nn.ResNet(c, 1)
 }
 
 // Options are those of the game between generator and quantized network: 4-bit weights with a grid for each channel,

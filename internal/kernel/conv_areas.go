@@ -1,0 +1,110 @@
+package kernel
+
+// area is a rectangle of the destination whose pixels see the same windows, the others being in the padding: the
+// interior, an edge or a corner. With areas, the source needs no padded copy, and nothing is multiplied by its zeros.
+type area struct {
+	row, rows, col, cols int
+	taps                 []tap
+}
+
+// An interior narrower than fewColumns would leave the multipliers waiting for its sums.
+const fewColumns = 4
+
+// split cuts the destination into areas, where that is better than to pad the source: where the edges are single runs
+// of pixels around an interior that is wide enough.
+func (f *correlation) split() {
+	if f.columns() == (padding{}) || f.pixels > 1 || f.depthwise && f.cin%f.isa.lanes() != 0 {
+		return
+	}
+	rows := f.runsOf(f.rows, func(i, j int) bool { return f.alike(i, f.width/2, j, f.width/2) })
+	cols := f.runsOf(f.width, func(i, j int) bool { return f.alike(f.rows/2, i, f.rows/2, j) })
+	if len(rows) > 3 || len(cols) > 3 {
+		return
+	}
+	widest := 0
+	for _, c := range cols {
+		widest = max(widest, c[1])
+	}
+	if widest < fewColumns {
+		return
+	}
+	for _, r := range rows {
+		for _, c := range cols {
+			f.areas = append(f.areas, area{row: r[0], rows: r[1], col: c[0], cols: c[1]})
+		}
+	}
+}
+
+// runsOf cuts n neighbours into runs [first, length] of those that are alike.
+func (f *correlation) runsOf(n int, alike func(i, j int) bool) (runs [][2]int) {
+	for i := range n {
+		if i > 0 && alike(i-1, i) {
+			runs[len(runs)-1][1]++
+			continue
+		}
+		runs = append(runs, [2]int{i, 1})
+	}
+	return runs
+}
+
+// alike reports whether two pixels see the same windows.
+func (f *correlation) alike(row, col, row2, col2 int) bool {
+	for _, v := range f.windows {
+		if f.inside(v, row, col) != f.inside(v, row2, col2) {
+			return false
+		}
+	}
+	return true
+}
+
+// inside reports whether the window of a pixel lies in the source.
+func (f *correlation) inside(v window, row, col int) bool {
+	y, x := row*f.stepY+v.y, col*f.stepX+v.x
+	return y >= 0 && y < f.h && x >= 0 && x < f.w
+}
+
+// runAreas computes images area by area.
+func (f *correlation) runAreas(dst, src, packed []float32, images int, accumulate bool) {
+	together := images
+	if f.packedLen() <= fewWeights {
+		together = 1
+	}
+	for first := 0; first < images; first += together {
+		for g := range f.groups {
+			for i, b := range f.blocks {
+				t := f.tile(src, packed, g, i, accumulate)
+				for image := first; image < min(first+together, images); image++ {
+					t.x = src[image*f.src:]
+					for j := range f.areas {
+						a := &f.areas[j]
+						for r := range a.lines() {
+							f.line(&t, a, r, dst[image*f.dst:], f.channelAt(g, b), g*(f.cout/f.groups)+b.channel)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// upright reports whether the area is gone through column by column.
+func (a *area) upright() bool { return a.rows > a.cols }
+
+// lines is the number of rows, or columns, that the area is gone through by.
+func (a *area) lines() int { return min(a.rows, a.cols) }
+
+// line computes a row or column of an area, for the channels at from of the source and at into of the destination.
+func (f *correlation) line(t *tile, a *area, i int, dst []float32, from, into int) {
+	row, col, n := a.row, a.col, a.cols
+	if a.upright() {
+		col, n = col+i, a.rows
+		t.xStep, t.dstStep = f.stepY*f.srcRow, f.dstRow
+	} else {
+		row += i
+		t.xStep, t.dstStep = f.stepX*f.cin, f.dstStep
+	}
+	t.taps = a.taps
+	t.xAt = row*f.stepY*f.srcRow + col*f.stepX*f.cin + from
+	t.dst = dst[f.dstAt+row*f.dstRow+col*f.dstStep+into:]
+	t.row(f.isa, n)
+}
