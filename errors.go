@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,7 +102,7 @@ func (m *Model) explain(err error, o Options) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case Hint(err) != "": // it names its own file
+	case Hint(err) != "", errors.As(err, new(*fs.PathError)): // it names its own file
 		return err
 	case !errors.Is(err, method.ErrNoBatchNorm):
 		return fmt.Errorf("%s: %w", m.path, err)

@@ -24,8 +24,11 @@ func openImages(spec string, split dataset.Split, size [2]int) (*dataset.Set, er
 
 // checkData checks the format of a specification of data, before anything is opened.
 func checkData(spec string) error {
-	kind, _, _ := strings.Cut(spec, ":")
+	kind, path, _ := strings.Cut(spec, ":")
 	if slices.Contains(dataset.Kinds(), kind) {
+		if path == "" {
+			return &OptionError{"data", spec, "names no folder: want " + kind + ":DIR"}
+		}
 		return nil
 	}
 	return &HintError{

@@ -2,6 +2,7 @@ package zaq
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	"zaq/internal/nn"
@@ -15,6 +16,7 @@ type loaded struct {
 	net   *nn.Network
 	input string // name of the input that images go to
 	bytes int64  // of the file and of what it keeps in others
+	files []string
 }
 
 func load(path string, c loadConfig) (*Model, error) {
@@ -26,7 +28,7 @@ func load(path string, c loadConfig) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, net: net, bytes: source.Bytes}}
+	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, net: net, bytes: source.Bytes, files: source.Files}}
 	if err := m.findPreprocessing(c); err != nil {
 		return nil, err
 	}
@@ -44,6 +46,7 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	switch stored := m.net.Metadata[keyPreprocess]; {
 	case side != nil:
 		spec, source = &side.Preprocess, side.Path
+		m.files = append(m.files, side.Path)
 		if err := m.checkClasses(side); err != nil {
 			return err
 		}
@@ -69,6 +72,9 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	m.pre = Preprocessing(*spec)
 	if c.override != nil {
 		c.override(&m.pre)
+		if !reflect.DeepEqual(m.pre, Preprocessing(*spec)) {
+			source = m.path + ": with what was given" // no file is to blame
+		}
 	}
 	final := preprocess.Spec(m.pre)
 	if err := final.Validate(); err != nil {

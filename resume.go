@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+
+	"zaq/internal/checkpoint"
 )
 
 // Files in a checkpoint directory, one for each kind of run.
@@ -27,8 +29,12 @@ func openCheckpoint(dir, name string, resume bool, log *slog.Logger) (path strin
 		return "", false, err
 	}
 	path = filepath.Join(dir, name)
+	checkpoint.RemoveStale(path)
 	if !resume {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch err := os.Remove(path); {
+		case err == nil:
+			log.Warn("the state of an earlier run is removed; --resume would have gone on from it", "checkpoint", path)
+		case !errors.Is(err, fs.ErrNotExist):
 			return "", false, fmt.Errorf("checkpoint: %w", err)
 		}
 		return path, false, nil

@@ -19,7 +19,7 @@
 // leave the rest until a measurement says otherwise.
 //
 // At 8 bits method "rtn" (round to nearest) is usually within a few tenths of a point of the float network
-// and takes seconds; training buys nothing there. From 4 bits down rounding loses points quickly and method
+// and takes a minute; training buys nothing there. From 4 bits down rounding loses points quickly and method
 // "zaq" (zero-shot adversarial quantization, Liu et al., CVPR 2021) wins most of them back: a generator
 // looks for images on which the float and the quantized network disagree, and the quantized network learns
 // to disagree less there. That takes minutes, so give a CheckpointDir.
@@ -63,6 +63,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"slices"
 )
 
 // Model is a network with what is known of its input and of its origin. It is not changed by any function
@@ -77,6 +78,9 @@ type Model struct {
 
 // Path is where the model was read from.
 func (m *Model) Path() string { return m.path }
+
+// Files are those that the model was read from: its own, those beside it with tensors, and MODEL.json.
+func (m *Model) Files() []string { return slices.Clone(m.files) }
 
 // SHA256 is the hexadecimal digest of the file that the model was read from. Where tensors lie in files beside it,
 // their bytes follow those of the file, in the order of the graph.

@@ -19,7 +19,7 @@ Usage:
 
     -o, --output FILE       where to write; MODEL.w4a4.onnx beside the model by default
         --method M          zaq (default; learns from images that a generator makes, minutes)
-                            or rtn (rounds to nearest, seconds)
+                            or rtn (rounds to nearest, a minute)
         --precision P       bits of weights and activations, 2 to 8 each (default w4a4)
         --wbits N           bits of weights, in place of --precision
         --abits N           bits of activations, in place of --precision
@@ -189,7 +189,7 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if err != nil {
 		return err
 	}
-	if err := checkOutput(o.output, model); err != nil {
+	if err := checkOutput(o.output, m.Files()...); err != nil {
 		return err
 	}
 	p := a.progress()

@@ -42,6 +42,9 @@ func WriteFileAtomic(path string, perm os.FileMode, write func(io.Writer) error)
 		}
 	}()
 	if err := writeBuffered(f, write); err != nil {
+		if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Path == f.Name() {
+			return named(path, err)
+		}
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := f.Sync(); err != nil {
@@ -77,6 +80,16 @@ func createBeside(path string, perm os.FileMode) (*os.File, error) {
 		if !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}
+	}
+}
+
+// RemoveStale removes what writers of the file at path left beside it that were killed before they were through. None
+// may be at work.
+func RemoveStale(path string) {
+	dir, base := filepath.Split(path)
+	stale, _ := filepath.Glob(filepath.Join(dir, "."+base+".*.tmp")) // a name of ours has nothing to escape
+	for _, name := range stale {
+		os.Remove(name)
 	}
 }
 

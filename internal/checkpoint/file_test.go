@@ -33,6 +33,32 @@ func only(t *testing.T, dir, name, text string) {
 	}
 }
 
+// A writer that was killed leaves its file, which the next run removes.
+func TestRemoveStale(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "run.ckpt")
+	f, err := createBeside(path, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	other := filepath.Join(dir, ".other.ckpt.0.tmp")
+	for _, name := range []string{path, other} {
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	RemoveStale(path)
+	if _, err := os.Stat(f.Name()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", f.Name(), err)
+	}
+	for _, name := range []string{path, other} {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWriteFileAtomic(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "model.onnx")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -37,13 +38,13 @@ func (m *Model) tensors(fn func(*Tensor) error) error {
 
 // load reads the elements of tensors that are in other files, which must lie in dir or below it: a model
 // from elsewhere must not be able to read what it likes. Each file is read once, and tensors refer to it. Each
-// tensor's bytes are shown to loaded.
+// tensor's bytes are shown to loaded. The paths of the files come back sorted.
 //
 // Tensors of subgraphs are not looked at, so a reference of theirs would point nowhere once the model is
 // written elsewhere. Such a model is refused.
-func (m *Model) load(dir string, loaded func([]byte)) error {
+func (m *Model) load(dir string, loaded func([]byte)) (read []string, err error) {
 	if err := m.Graph.refuseNested(0); err != nil {
-		return err
+		return nil, err
 	}
 	var root *os.Root
 	files := make(map[string][]byte)
@@ -52,7 +53,7 @@ func (m *Model) load(dir string, loaded func([]byte)) error {
 			root.Close()
 		}
 	}()
-	return m.tensors(func(t *Tensor) (err error) {
+	err = m.tensors(func(t *Tensor) (err error) {
 		if t.external == nil {
 			return nil
 		}
@@ -67,6 +68,11 @@ func (m *Model) load(dir string, loaded func([]byte)) error {
 		loaded(t.raw)
 		return nil
 	})
+	for name := range files {
+		read = append(read, filepath.Join(dir, name))
+	}
+	slices.Sort(read)
+	return read, err
 }
 
 // maxNesting is how deep subgraphs may lie within each other.

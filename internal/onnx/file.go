@@ -15,6 +15,7 @@ import (
 type Source struct {
 	SHA256 [sha256.Size]byte
 	Bytes  int64
+	Files  []string // the model's own first, those beside it sorted
 }
 
 // ReadFile reads the ONNX file at path, and the files beside it that hold the elements of its tensors.
@@ -29,7 +30,7 @@ func ReadSource(path string) (*Model, Source, error) {
 	if err != nil {
 		return nil, Source{}, err
 	}
-	sum, s := sha256.New(), Source{}
+	sum, s := sha256.New(), Source{Files: []string{path}}
 	count := func(b []byte) {
 		sum.Write(b)
 		s.Bytes += int64(len(b))
@@ -37,7 +38,9 @@ func ReadSource(path string) (*Model, Source, error) {
 	count(b)
 	m, err := Decode(b)
 	if err == nil {
-		err = m.load(filepath.Dir(path), count)
+		var beside []string
+		beside, err = m.load(filepath.Dir(path), count)
+		s.Files = append(s.Files, beside...)
 	}
 	if err != nil {
 		return nil, Source{}, fmt.Errorf("%s: %w", path, err)

@@ -60,13 +60,13 @@ var known = []string{"task", "preprocess", "classes", "num_classes", "decoder"}
 func ParseSidecar(b []byte) (*Sidecar, error) {
 	var s Sidecar
 	if err := json.Unmarshal(b, &s.Extra); err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	if _, ok := s.Extra["preprocess"]; !ok {
 		return nil, errors.New(`no "preprocess" in it: not the description of a model`)
 	}
 	if err := json.Unmarshal(b, (*sidecarFields)(&s)); err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	maps.DeleteFunc(s.Extra, func(name string, _ json.RawMessage) bool {
 		return slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) // as package json

@@ -71,7 +71,7 @@ func Parse(b []byte) (*Spec, error) {
 	decoder := json.NewDecoder(bytes.NewReader(b))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&wire); err != nil {
-		return nil, fmt.Errorf("preprocess: %w", err)
+		return nil, fmt.Errorf("preprocess: %w", plain(err))
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return nil, errors.New("preprocess: more than one JSON value")
