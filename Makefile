@@ -20,10 +20,10 @@ testsum  = go run ./internal/testsum $(if $(STRICT),-strict)
 export ZAQ_DATA    ?= $(abspath ../shared/data)
 export ZAQ_CIFAR10 ?= $(abspath data/cifar-10-batches-bin)
 
-.PHONY: help build demo test race noasm neon bench lint oracles cifar10 rename clean
+.PHONY: help build demo test race noasm neon bench bench-torch lint oracles cifar10 rename clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the command, as one static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/zaq
@@ -48,6 +48,9 @@ neon: ## tests of the arm64 kernels, and of the engine on them, under qemu-user
 bench: ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)
 
+bench-torch: ## training steps against PyTorch, in a table; ONLY=REGEXP picks some, N=ROUNDS
+	go run ./bench -only '$(ONLY)' $(if $(N),-n $(N))
+
 lint: ## gofmt, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
 	for platform in $(PLATFORMS); do GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./...; done
@@ -56,7 +59,7 @@ lint: ## gofmt, vet for every platform, staticcheck
 
 oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, Fashion-MNIST and qemu-user (apt), CIFAR-10
 	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
-	missing=$$(for p in python3-torch python3-onnx python3-numpy dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 # The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.

@@ -63,13 +63,13 @@ type Options struct {
 // ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a
 // sensible choice too, take a negative number for "leave this term out", and so does FeatureEMA for 0.
 type ZAQOptions struct {
-	Steps    int     // of the quantized network Q; default 600
+	Steps    int     // of the quantized network Q; default 800
 	Batch    int     // images a step; default 64
 	QPerG    int     // Q steps for each step of the generator G; default 5
-	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 60
+	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 400
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
-	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01
-	GLR      float64 // of G (Adam) once it is warmed up, with 1e-3; default 1e-4
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, 0.03 where weights have 2 bits
+	GLR      float64 // of G (Adam) once it is warmed up, from 3e-3; default 1e-4
 
 	Alpha       float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
 	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
@@ -84,10 +84,10 @@ type ZAQOptions struct {
 	KeepBest   bool // keep the weights that agree best with P on held-back generated images, not the last step's
 }
 
-// DefaultZAQOptions returns the values that zeros stand for.
+// DefaultZAQOptions returns the values that zeros stand for, but for the learning rate of 2-bit weights.
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
-		Steps: 600, Batch: 64, QPerG: 5, Warmup: 60, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
+		Steps: 800, Batch: 64, QPerG: 5, Warmup: 400, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
 		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
 	}
 }

@@ -116,7 +116,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 
 // Settings of the methods that nobody had a reason to change yet.
 const (
-	warmupLR           = 1e-3 // of the generator, Adam
+	warmupLR           = 3e-3 // of the generator, Adam, at first
 	latent             = 256  // width of the generator's noise
 	momentum           = 0.9  // of SGD, Nesterov's
 	calibrationBatches = 32   // of generated images, for activation ranges

@@ -22,12 +22,13 @@ func pacesOfRounding() []pace {
 	return []pace{
 		{images: 1000, batch: d.Batch, warmup: d.Warmup},
 		{images: 1000, batch: d.Batch, warmup: d.Warmup / 2},
-		{images: 1000, batch: d.Batch / 2, warmup: d.Warmup / 2},
-		{images: 1000, batch: d.Batch / 2, warmup: d.Warmup / 4},
-		{images: 1000, batch: d.Batch / 4, warmup: d.Warmup / 4},
-		{images: 1000, batch: d.Batch / 8, warmup: d.Warmup / 4},
-		{images: 250, batch: d.Batch / 8, warmup: d.Warmup / 4},
-		{images: 250, batch: d.Batch / 8, warmup: d.Warmup / 12},
+		{images: 1000, batch: d.Batch, warmup: d.Warmup / 5},
+		{images: 1000, batch: d.Batch / 2, warmup: d.Warmup / 5},
+		{images: 1000, batch: d.Batch / 2, warmup: d.Warmup / 10},
+		{images: 1000, batch: d.Batch / 4, warmup: d.Warmup / 20},
+		{images: 1000, batch: d.Batch / 8, warmup: d.Warmup / 20},
+		{images: 250, batch: d.Batch / 8, warmup: d.Warmup / 20},
+		{images: 250, batch: d.Batch / 8, warmup: d.Warmup / 60},
 	}
 }
 

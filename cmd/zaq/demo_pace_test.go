@@ -14,12 +14,13 @@ func TestPace(t *testing.T) {
 		rounding pace
 		steps    [2]int // least and most
 	}{
-		{ms / 5, pace{images: 1000, batch: 64, warmup: 60}, [2]int{600, 600}},
-		{ms / 2, pace{images: 1000, batch: 64, warmup: 60}, [2]int{200, 400}},
-		{2 * ms, pace{images: 1000, batch: 32, warmup: 30}, [2]int{50, 150}},
-		{10 * ms, pace{images: 1000, batch: 8, warmup: 15}, [2]int{40, 90}},
-		{20 * ms, pace{images: 250, batch: 8, warmup: 5}, [2]int{10, 20}},
-		{time.Second, pace{images: 250, batch: 8, warmup: 5}, [2]int{leastSteps, leastSteps}},
+		{ms / 10, pace{images: 1000, batch: 64, warmup: 400}, [2]int{800, 800}},
+		{ms / 5, pace{images: 1000, batch: 64, warmup: 200}, [2]int{400, 800}},
+		{ms / 2, pace{images: 1000, batch: 64, warmup: 80}, [2]int{200, 400}},
+		{2 * ms, pace{images: 1000, batch: 32, warmup: 40}, [2]int{50, 150}},
+		{10 * ms, pace{images: 1000, batch: 8, warmup: 20}, [2]int{40, 90}},
+		{20 * ms, pace{images: 250, batch: 8, warmup: 6}, [2]int{10, 20}},
+		{time.Second, pace{images: 250, batch: 8, warmup: 6}, [2]int{leastSteps, leastSteps}},
 	} {
 		p := paceOfRounding(tt.perImage, demoTime)
 		if p != tt.rounding {

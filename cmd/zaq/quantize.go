@@ -42,15 +42,15 @@ Usage:
 
 Generated images, of both methods:
         --batch N           images a step (default 64)
-        --warmup N          steps of the generator G before all others (default 60)
+        --warmup N          steps of the generator G before all others (default 400)
         --no-clip           let G paint pixels outside 0..255
 
 Training, of method zaq:
-        --steps N           of the quantized network Q (default 600)
+        --steps N           of the quantized network Q (default 800)
         --q-per-g N         steps of Q for each of G (default 5)
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q (default 0.01)
+        --lr X              of Q; 0.01 unless told, 0.03 at 2 bits of weights
         --g-lr X            of G, after its warm-up (default 0.0001)
         --alpha X           weight of the feature discrepancy (default 0.1)
         --beta X            weight of G's activation regulariser (default 0.05)
@@ -110,7 +110,7 @@ func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
 	flags.IntVar(&z.QPerG, "q-per-g", d.QPerG, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
-	flags.Float64Var(&z.LR, "lr", d.LR, "")
+	flags.Float64Var(&z.LR, "lr", 0, "")
 	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
 	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
 	flags.Float64Var(&z.Beta, "beta", d.Beta, "")

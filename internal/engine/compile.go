@@ -70,13 +70,13 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		b.markNeeds(n)
 	}
 	for _, n := range nodes {
-		b.p.layer = n.label()
+		b.p.layer, b.p.overhead = n.label(), overhead(n)
 		n.forward(b)
 	}
 	b.p.phase = "backward"
 	for i := len(nodes) - 1; i >= 0; i-- {
 		if n := nodes[i]; b.wantsBackward(n) {
-			b.p.layer = n.label()
+			b.p.layer, b.p.overhead = n.label(), overhead(n)
 			n.backward(b)
 		}
 	}
@@ -195,7 +195,13 @@ func (b *builder) prepare(w *Weight, pack func()) {
 
 // image adds a step that works on a range of images; bufs are all buffers it touches.
 func (b *builder) image(kernel string, flops float64, run func(c *chunk), bufs ...*buffer) {
-	b.p.addStep(&step{kernel: kernel, flops: flops, image: run}, bufs)
+	b.p.addStep(&step{kernel: kernel, flops: flops, nominal: flops * b.p.overhead, image: run}, bufs)
+}
+
+// together says that the last step takes all images of a chunk at once: it reads so many weights and needs scratch.
+func (b *builder) together(weights int, scratch func(images int) int) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.weights, s.scratch = weights, scratch
 }
 
 // global adds a barrier: tasks independent pieces of work on the whole batch.

@@ -47,26 +47,20 @@ func (n *conv) forward(b *builder) {
 			n.version = n.w.version
 		}
 	})
-	scratch := n.plan.ScratchLen()
-	b.p.needScratch(scratch)
 	b.image(n.kernel("forward"), n.shape.Flops(), func(c *chunk) {
-		for i := c.n0; i < c.n1; i++ {
-			n.plan.Forward(y.at(c, i), x.at(c, i), n.packed, c.scratch(scratch))
-		}
+		n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
 	}, x, y)
+	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 }
 
 func (n *conv) backward(b *builder) {
 	x, dy := b.value(n.x), b.grad(n.y)
-	scratch := n.plan.ScratchLen()
-	b.p.needScratch(scratch)
 	if dw := b.laneGrad(n.w.Param); dw != nil {
 		b.trains(n.w)
 		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
-			for i := c.n0; i < c.n1; i++ {
-				n.plan.WeightGrad(dw.lane[c.lane], x.at(c, i), dy.at(c, i), c.scratch(scratch))
-			}
+			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)
+		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -82,10 +76,9 @@ func (n *conv) backward(b *builder) {
 		}
 	})
 	b.image(n.kernel("input gradient"), n.shape.Flops(), func(c *chunk) {
-		for i := c.n0; i < c.n1; i++ {
-			n.plan.InputGrad(dx.at(c, i), dy.at(c, i), n.packedGrad, c.scratch(scratch), accumulate)
-		}
+		n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
 	}, dx, dy)
+	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 }
 
 func (n *conv) kernel(what string) string {

@@ -52,7 +52,11 @@ func (n *linear) forward(b *builder) {
 			}
 		}
 	}, x, y)
+	b.costs(n.flops())
 }
+
+// flops are those of one of its products for an image.
+func (n *linear) flops() float64 { return 2 * float64(n.x.Len()) * float64(n.y.Len()) }
 
 func (n *linear) backward(b *builder) {
 	x, dy := b.value(n.x), b.grad(n.y)
@@ -81,6 +85,7 @@ func (n *linear) backward(b *builder) {
 			}
 			kernel.MatMul(n.w.Grad[k0*m:k1*m], xt[k0*p.batch:k1*p.batch], dy.rows(p, 0, p.batch), k1-k0, p.batch, m, true)
 		}, x, dy)
+		b.costs(n.flops())
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -105,4 +110,5 @@ func (n *linear) backward(b *builder) {
 		n0, n1 := p.lane(l)
 		kernel.MatMul(dx.rows(p, n0, n1), dy.rows(p, n0, n1), n.transposed, n1-n0, m, k, accumulate)
 	}, dx, dy)
+	b.costs(n.flops())
 }

@@ -9,22 +9,31 @@ type buffer struct {
 
 	// pin keeps a whole-batch buffer for the program's life: inputs and outputs.
 	pin bool
-	// local buffers live within one segment and hold one chunk; each worker has its own.
-	local bool
-	off   int
+	// local buffers live within one segment; each worker has its own. They hold one chunk, or a whole lane where
+	// they outlive a part of the segment.
+	local, lane bool
+	off         int
 
 	first, last int // steps that touch it
 	used        bool
 }
 
 // at returns the map of image n.
-func (v *buffer) at(c *chunk, n int) []float32 {
+func (v *buffer) at(c *chunk, n int) []float32 { return v.images(c, n, n+1) }
+
+// all returns the maps of the images of c, one after the other.
+func (v *buffer) all(c *chunk) []float32 { return v.images(c, c.n0, c.n1) }
+
+func (v *buffer) images(c *chunk, n0, n1 int) []float32 {
+	arena, base := c.p.arena, 0
 	if v.local {
-		i := v.off + (n-c.n0)*v.size
-		return c.w.arena[i : i+v.size : i+v.size]
+		arena, base = c.w.arena, c.n0
+		if v.lane {
+			base, _ = c.p.lane(c.lane)
+		}
 	}
-	i := v.off + n*v.size
-	return c.p.arena[i : i+v.size : i+v.size]
+	i, end := v.off+(n0-base)*v.size, v.off+(n1-base)*v.size
+	return arena[i:end:end]
 }
 
 // rows returns the maps of images n0 to n1, one after the other.
@@ -48,31 +57,42 @@ func (p *Program) addStep(s *step, bufs []*buffer) {
 			v.first, v.used = len(p.steps), true
 		}
 		v.last = len(p.steps)
+		s.largest = max(s.largest, v.size)
 	}
 	p.steps = append(p.steps, s)
 }
 
-// chunkBytes is how much of one segment's largest map should go through it at a time: small enough for the
-// second-level cache to hold a few of them.
+// chunkBytes is how much of a step's largest map should go through it at a time: small enough for the second-level cache
+// to hold a few of them.
 const chunkBytes = 128 << 10
 
-// plan cuts the steps into segments and gives every buffer its place.
+// part is a run of image steps of one segment that chunk images go through together, before the rest of their lane.
+type part struct{ from, to, chunk int }
+
+// plan cuts the steps into segments, these into parts, and gives every buffer its place.
 func (p *Program) plan() {
 	segmentOf := make([]int, len(p.steps))
 	for i, s := range p.steps {
 		if i == 0 || s.global != nil || p.steps[i-1].global != nil {
-			p.segments = append(p.segments, segment{i, i})
+			p.segments = append(p.segments, segment{from: i})
 		}
 		last := len(p.segments) - 1
 		p.segments[last].to = i + 1
 		segmentOf[i] = last
 	}
-
-	largest := 1
-	for _, v := range p.buffers {
-		largest = max(largest, v.size)
+	partOf := make([]part, len(p.steps))
+	for i := range p.segments {
+		s := &p.segments[i]
+		s.parts = p.parts(*s)
+		for _, t := range s.parts {
+			for j := t.from; j < t.to; j++ {
+				partOf[j] = t
+				if f := p.steps[j].scratch; f != nil {
+					p.needScratch(f(t.chunk))
+				}
+			}
+		}
 	}
-	p.chunk = max(1, min(chunkBytes/4/largest, (p.batch+lanes-1)/lanes))
 
 	var local, batch []interval
 	for _, v := range p.buffers {
@@ -85,7 +105,13 @@ func (p *Program) plan() {
 			batch = append(batch, interval{v, 0, len(p.segments), v.size * p.batch})
 		case s0 == s1 && p.steps[v.first].image != nil:
 			v.local = true
-			local = append(local, interval{v, v.first, v.last, v.size * p.chunk})
+			first, last := partOf[v.first], partOf[v.last]
+			if v.lane = first != last; v.lane {
+				// Within the parts, other images of the lane come before and after.
+				local = append(local, interval{v, first.from, last.to - 1, v.size * p.laneImages()})
+			} else {
+				local = append(local, interval{v, v.first, v.last, v.size * first.chunk})
+			}
 		default:
 			// Different images of a segment are at different steps, so sharing goes by segments.
 			batch = append(batch, interval{v, s0, s1, v.size * p.batch})
@@ -97,6 +123,33 @@ func (p *Program) plan() {
 	for i := range p.workers {
 		p.workers[i] = &worker{arena: make([]float32, localSize), scratch: make([]float32, p.scratch)}
 	}
+}
+
+// laneImages is the number of images of the largest lane.
+func (p *Program) laneImages() int { return (p.batch + lanes - 1) / lanes }
+
+// chunkOf is how many images should go through a step together. Where it has more weights than fit beside the maps, so
+// many that the maps are as large: weights are fetched once for all of them.
+func (p *Program) chunkOf(s *step) int {
+	return max(1, min(max(chunkBytes/4, s.weights)/max(1, s.largest), p.laneImages()))
+}
+
+// parts cuts a segment where the number of images that should go together changes much, so that deep layers with small
+// maps do not go by the first ones.
+func (p *Program) parts(s segment) []part {
+	var all []part
+	for i := s.from; i < s.to; i++ {
+		if i > s.from && p.steps[i].weights == 0 {
+			p.steps[i].weights = p.steps[i-1].weights // goes along with what is before it
+		}
+		n := p.chunkOf(p.steps[i])
+		if last := len(all) - 1; last >= 0 && n < 4*all[last].chunk && all[last].chunk < 4*n {
+			all[last].to, all[last].chunk = i+1, min(all[last].chunk, n)
+			continue
+		}
+		all = append(all, part{i, i + 1, n})
+	}
+	return all
 }
 
 // interval asks for floats of room from time first to last, both included.

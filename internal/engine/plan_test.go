@@ -91,21 +91,45 @@ func TestPlan(t *testing.T) {
 		if at != len(p.steps) {
 			t.Fatalf("segments end at step %d of %d", at, len(p.steps))
 		}
-		if most := (batch + lanes - 1) / lanes; p.chunk < 1 || p.chunk > most {
-			t.Errorf("batch %d: %d images go together, a lane has %d", batch, p.chunk, most)
+		partOf := make([]part, len(p.steps))
+		for i, s := range p.segments {
+			at := s.from
+			for _, part := range s.parts {
+				if part.from != at || part.to <= at || part.to > s.to {
+					t.Fatalf("part of segment %d is [%d, %d) behind step %d", i, part.from, part.to, at)
+				}
+				at = part.to
+				if part.chunk < 1 || part.chunk > p.laneImages() {
+					t.Errorf("batch %d: %d images go together, a lane has %d", batch, part.chunk, p.laneImages())
+				}
+				for j := part.from; j < part.to; j++ {
+					partOf[j] = part
+					if s := p.steps[j]; part.chunk > 1 && part.chunk*s.largest > max(chunkBytes/4, s.weights) {
+						t.Errorf("batch %d: %d images in %s", batch, part.chunk, s.kernel)
+					}
+				}
+			}
+			if at != s.to {
+				t.Fatalf("parts of segment %d end at step %d of %d", i, at, s.to)
+			}
 		}
 		var local, whole []interval
 		for _, v := range p.buffers {
-			if p.chunk > 1 && 4*p.chunk*v.size > chunkBytes {
-				t.Errorf("batch %d: %d images of %s are %d bytes", batch, p.chunk, v.name, 4*p.chunk*v.size)
-			}
 			switch {
 			case !v.used && !v.pin:
 			case v.local:
 				if segmentOf[v.first] != segmentOf[v.last] || p.steps[v.first].global != nil {
 					t.Errorf("%s is local but lives in steps %d to %d", v.name, v.first, v.last)
 				}
-				local = append(local, interval{v, v.first, v.last, v.size * p.chunk})
+				first, last := partOf[v.first], partOf[v.last]
+				if v.lane != (first != last) {
+					t.Errorf("%s has room for a lane: %t, lives in steps %d to %d", v.name, v.lane, v.first, v.last)
+				}
+				if v.lane {
+					local = append(local, interval{v, first.from, last.to - 1, v.size * p.laneImages()})
+				} else {
+					local = append(local, interval{v, v.first, v.last, v.size * first.chunk})
+				}
 			case v.pin:
 				whole = append(whole, interval{v, 0, len(p.segments), v.size * batch})
 			default:

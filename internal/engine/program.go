@@ -15,7 +15,6 @@ const lanes = 8
 type Program struct {
 	batch   int
 	threads int
-	chunk   int // images that go through a segment together
 
 	steps    []*step
 	segments []segment
@@ -41,20 +40,29 @@ type Program struct {
 
 	profile *Profile
 
-	layer, phase string // while building
+	layer, phase string  // while building
+	overhead     float64 // of the node whose steps are built
 }
 
 type step struct {
 	layer, phase, kernel string
 
-	flops  float64 // of one image
-	image  func(c *chunk)
-	global func(task int)
-	tasks  int
+	flops   float64 // executed for one image
+	nominal float64 // of its definition
+	image   func(c *chunk)
+	global  func(task int)
+	tasks   int
+
+	weights int                  // floats that it reads for every image anew, or for all images of a chunk once
+	largest int                  // floats of an image in the largest of its buffers
+	scratch func(images int) int // floats of scratch that so many images take; may be nil
 }
 
 // segment is a run of image steps, or one global step.
-type segment struct{ from, to int }
+type segment struct {
+	from, to int
+	parts    []part
+}
 
 // worker is what a thread has of its own.
 type worker struct {
@@ -151,13 +159,15 @@ func (p *Program) runGlobal(s *step) {
 
 func (p *Program) runImages(s segment) {
 	p.parallel(lanes, func(w *worker, lane int) {
-		n0, n1 := p.lane(lane)
-		for ; n0 < n1; n0 += p.chunk {
-			w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+p.chunk, n1)}
-			for _, st := range p.steps[s.from:s.to] {
-				start := p.profile.start()
-				st.image(&w.chunk)
-				p.profile.stop(st, start, float64(w.chunk.n1-n0))
+		for _, t := range s.parts {
+			n0, n1 := p.lane(lane)
+			for ; n0 < n1; n0 += t.chunk {
+				w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+t.chunk, n1)}
+				for _, st := range p.steps[t.from:t.to] {
+					start := p.profile.start()
+					st.image(&w.chunk)
+					p.profile.stop(st, start, float64(w.chunk.n1-n0))
+				}
 			}
 		}
 	})

@@ -119,36 +119,52 @@ func (c *Conv) PackGrad(dst, w []float32) {
 	}
 }
 
-// ScratchLen is the length of the scratch that any call of this convolution needs.
-func (c *Conv) ScratchLen() int {
+// ScratchLen is the length of the scratch that any call for one image needs.
+func (c *Conv) ScratchLen() int { return c.BatchScratchLen(1) }
+
+// BatchScratchLen is the length of the scratch that any call for so many images needs.
+func (c *Conv) BatchScratchLen(images int) int {
 	s := c.shape
-	return max(c.padX.scratchLen(s.H, s.W, s.Cin)+c.weights.scratchLen(), c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
+	return max(images*c.padX.scratchLen(s.H, s.W, s.Cin)+c.weights.scratchLen(), images*c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
 }
 
 // Forward sets y, [OutH][OutW][Cout], to the convolution of x, [H][W][Cin], with weights brought into order
 // by Pack.
-func (c *Conv) Forward(y, x, packed, scratch []float32) {
-	s := c.shape
-	need("y", len(y), s.OutH()*s.OutW()*s.Cout)
-	need("x", len(x), s.H*s.W*s.Cin)
+func (c *Conv) Forward(y, x, packed, scratch []float32) { c.ForwardBatch(1, y, x, packed, scratch) }
+
+// ForwardBatch is Forward for so many images, one after the other in y and x.
+func (c *Conv) ForwardBatch(images int, y, x, packed, scratch []float32) {
+	c.needImages(images, y, x, "y", "x")
 	need("packed weights", len(packed), c.PackedLen())
-	need("scratch", len(scratch), c.ScratchLen())
-	x = c.padX.pad(scratch, x, s.H, s.W, s.Cin)
-	c.forward.run(y, x, packed, false)
+	need("scratch", len(scratch), c.BatchScratchLen(images))
+	s := c.shape
+	x = c.padX.pad(scratch, x, images, s.H, s.W, s.Cin)
+	c.forward.run(y, x, packed, images, false)
 }
 
 // InputGrad sets dx, [H][W][Cin], to the gradient by x of sum(y*dy), or adds it if accumulate, with weights
 // brought into order by PackGrad.
 func (c *Conv) InputGrad(dx, dy, packedGrad, scratch []float32, accumulate bool) {
-	s := c.shape
-	need("dx", len(dx), s.H*s.W*s.Cin)
-	need("dy", len(dy), s.OutH()*s.OutW()*s.Cout)
+	c.InputGradBatch(1, dx, dy, packedGrad, scratch, accumulate)
+}
+
+// InputGradBatch is InputGrad for so many images, one after the other in dx and dy.
+func (c *Conv) InputGradBatch(images int, dx, dy, packedGrad, scratch []float32, accumulate bool) {
+	c.needImages(images, dy, dx, "dy", "dx")
 	need("packed weights", len(packedGrad), c.PackedGradLen())
-	need("scratch", len(scratch), c.ScratchLen())
-	dy = c.padY.pad(scratch, dy, s.OutH(), s.OutW(), s.Cout)
+	need("scratch", len(scratch), c.BatchScratchLen(images))
+	s := c.shape
+	dy = c.padY.pad(scratch, dy, images, s.OutH(), s.OutW(), s.Cout)
 	for i := range c.backward {
-		c.backward[i].run(dx, dy, packedGrad, accumulate)
+		c.backward[i].run(dx, dy, packedGrad, images, accumulate)
 	}
+}
+
+// needImages checks the length of images, outputs and inputs.
+func (c *Conv) needImages(images int, outputs, inputs []float32, output, input string) {
+	s := c.shape
+	need(output, len(outputs), images*s.OutH()*s.OutW()*s.Cout)
+	need(input, len(inputs), images*s.H*s.W*s.Cin)
 }
 
 // need panics unless an operand has at least as many elements as the call touches: the kernels below do not

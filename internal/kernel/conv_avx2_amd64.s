@@ -17,7 +17,7 @@ DATA lanemask<>+56(SB)/8, $0
 GLOBL lanemask<>(SB), RODATA|NOPTR, $64
 
 // func tileAVX2x1(t *tile)
-TEXT ·tileAVX2x1(SB), NOSPLIT, $16-8
+TEXT ·tileAVX2x1(SB), NOSPLIT, $24-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -32,6 +32,7 @@ TEXT ·tileAVX2x1(SB), NOSPLIT, $16-8
 	MOVQ tile_dst(AX), R15
 	MOVQ tile_count(AX), BX
 	MOVQ BX, count-8(SP)
+	MOVQ $0, uat-24(SP)
 
 next:
 	VXORPS Y0, Y0, Y0
@@ -410,10 +411,26 @@ done:
 	MOVQ R10, DX
 	IMULQ SI, DX
 	ADDQ DX, R14
-	CMPQ tile_lanes(AX), $8
-	JNE masked
+	MOVQ CX, DX
+	MOVQ BX, R11
 	CMPB tile_accumulate(AX), $0
-	JNE add
+	JNE added
+	MOVQ tile_u(AX), DX
+	TESTQ DX, DX
+	JEQ alone
+	MOVQ tile_uStep(AX), R11
+	SHLQ $2, R11
+	ADDQ uat-24(SP), DX
+	MOVQ R10, R12
+	IMULQ R11, R12
+	ADDQ R12, uat-24(SP)
+	ADDQ R12, DX
+	SUBQ R11, DX
+	JMP added
+
+alone:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedalone
 	CMPQ R10, $7
 	JGE set_from7
 	CMPQ R10, $4
@@ -500,108 +517,7 @@ set1:
 	VMOVUPS Y0, (CX)
 	JMP stored
 
-add:
-	CMPQ R10, $7
-	JGE add_from7
-	CMPQ R10, $4
-	JGE add_from4
-	CMPQ R10, $2
-	JGE add_from2
-	JMP add1
-add_from2:
-	CMPQ R10, $3
-	JEQ add3
-	JMP add2
-add_from4:
-	CMPQ R10, $5
-	JGE add_from5
-	JMP add4
-add_from5:
-	CMPQ R10, $6
-	JEQ add6
-	JMP add5
-add_from7:
-	CMPQ R10, $10
-	JGE add_from10
-	CMPQ R10, $8
-	JGE add_from8
-	JMP add7
-add_from8:
-	CMPQ R10, $9
-	JEQ add9
-	JMP add8
-add_from10:
-	CMPQ R10, $11
-	JGE add_from11
-	JMP add10
-add_from11:
-	CMPQ R10, $12
-	JEQ add12
-	JMP add11
-
-add12:
-	VADDPS (CX), Y11, Y11
-	VMOVUPS Y11, (CX)
-	SUBQ BX, CX
-
-add11:
-	VADDPS (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	SUBQ BX, CX
-
-add10:
-	VADDPS (CX), Y9, Y9
-	VMOVUPS Y9, (CX)
-	SUBQ BX, CX
-
-add9:
-	VADDPS (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	SUBQ BX, CX
-
-add8:
-	VADDPS (CX), Y7, Y7
-	VMOVUPS Y7, (CX)
-	SUBQ BX, CX
-
-add7:
-	VADDPS (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	SUBQ BX, CX
-
-add6:
-	VADDPS (CX), Y5, Y5
-	VMOVUPS Y5, (CX)
-	SUBQ BX, CX
-
-add5:
-	VADDPS (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	SUBQ BX, CX
-
-add4:
-	VADDPS (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	SUBQ BX, CX
-
-add3:
-	VADDPS (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	SUBQ BX, CX
-
-add2:
-	VADDPS (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	SUBQ BX, CX
-
-add1:
-	VADDPS (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	JMP stored
-
-masked:
-	CMPB tile_accumulate(AX), $0
-	JNE maskedadd
+maskedalone:
 	CMPQ R10, $7
 	JGE maskedset_from7
 	CMPQ R10, $4
@@ -688,7 +604,119 @@ maskedset1:
 	VMASKMOVPS Y0, Y12, (CX)
 	JMP stored
 
-maskedadd:
+added:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedadded
+	CMPQ R10, $7
+	JGE add_from7
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+add_from7:
+	CMPQ R10, $10
+	JGE add_from10
+	CMPQ R10, $8
+	JGE add_from8
+	JMP add7
+add_from8:
+	CMPQ R10, $9
+	JEQ add9
+	JMP add8
+add_from10:
+	CMPQ R10, $11
+	JGE add_from11
+	JMP add10
+add_from11:
+	CMPQ R10, $12
+	JEQ add12
+	JMP add11
+
+add12:
+	VADDPS (DX), Y11, Y11
+	VMOVUPS Y11, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add11:
+	VADDPS (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add10:
+	VADDPS (DX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add9:
+	VADDPS (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add8:
+	VADDPS (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add7:
+	VADDPS (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add6:
+	VADDPS (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add5:
+	VADDPS (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add4:
+	VADDPS (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add3:
+	VADDPS (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add2:
+	VADDPS (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add1:
+	VADDPS (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	JMP stored
+
+maskedadded:
 	CMPQ R10, $7
 	JGE maskedadd_from7
 	CMPQ R10, $4
@@ -728,73 +756,84 @@ maskedadd_from11:
 	JMP maskedadd11
 
 maskedadd12:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y11, Y11
 	VMASKMOVPS Y11, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd11:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y10, Y10
 	VMASKMOVPS Y10, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd10:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y9, Y9
 	VMASKMOVPS Y9, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd9:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y8, Y8
 	VMASKMOVPS Y8, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd8:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y7, Y7
 	VMASKMOVPS Y7, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd7:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y6, Y6
 	VMASKMOVPS Y6, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd6:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y5, Y5
 	VMASKMOVPS Y5, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd5:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y4, Y4
 	VMASKMOVPS Y4, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd4:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y3, Y3
 	VMASKMOVPS Y3, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd3:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y2, Y2
 	VMASKMOVPS Y2, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd2:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd1:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y0, Y0
 	VMASKMOVPS Y0, Y12, (CX)
 
@@ -1358,7 +1397,7 @@ stored:
 	RET
 
 // func depthwiseTileAVX2x1(t *tile)
-TEXT ·depthwiseTileAVX2x1(SB), NOSPLIT, $16-8
+TEXT ·depthwiseTileAVX2x1(SB), NOSPLIT, $24-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -1373,6 +1412,7 @@ TEXT ·depthwiseTileAVX2x1(SB), NOSPLIT, $16-8
 	MOVQ tile_dst(AX), R15
 	MOVQ tile_count(AX), BX
 	MOVQ BX, count-8(SP)
+	MOVQ $0, uat-24(SP)
 	MOVQ tile_kStep(AX), BX
 	SHLQ $2, BX
 	MOVQ BX, kstep-16(SP)
@@ -1676,10 +1716,26 @@ done:
 	MOVQ R10, DX
 	IMULQ SI, DX
 	ADDQ DX, R14
-	CMPQ tile_lanes(AX), $8
-	JNE masked
+	MOVQ CX, DX
+	MOVQ BX, R11
 	CMPB tile_accumulate(AX), $0
-	JNE add
+	JNE added
+	MOVQ tile_u(AX), DX
+	TESTQ DX, DX
+	JEQ alone
+	MOVQ tile_uStep(AX), R11
+	SHLQ $2, R11
+	ADDQ uat-24(SP), DX
+	MOVQ R10, R12
+	IMULQ R11, R12
+	ADDQ R12, uat-24(SP)
+	ADDQ R12, DX
+	SUBQ R11, DX
+	JMP added
+
+alone:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedalone
 	CMPQ R10, $7
 	JGE set_from7
 	CMPQ R10, $4
@@ -1766,108 +1822,7 @@ set1:
 	VMOVUPS Y0, (CX)
 	JMP stored
 
-add:
-	CMPQ R10, $7
-	JGE add_from7
-	CMPQ R10, $4
-	JGE add_from4
-	CMPQ R10, $2
-	JGE add_from2
-	JMP add1
-add_from2:
-	CMPQ R10, $3
-	JEQ add3
-	JMP add2
-add_from4:
-	CMPQ R10, $5
-	JGE add_from5
-	JMP add4
-add_from5:
-	CMPQ R10, $6
-	JEQ add6
-	JMP add5
-add_from7:
-	CMPQ R10, $10
-	JGE add_from10
-	CMPQ R10, $8
-	JGE add_from8
-	JMP add7
-add_from8:
-	CMPQ R10, $9
-	JEQ add9
-	JMP add8
-add_from10:
-	CMPQ R10, $11
-	JGE add_from11
-	JMP add10
-add_from11:
-	CMPQ R10, $12
-	JEQ add12
-	JMP add11
-
-add12:
-	VADDPS (CX), Y11, Y11
-	VMOVUPS Y11, (CX)
-	SUBQ BX, CX
-
-add11:
-	VADDPS (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	SUBQ BX, CX
-
-add10:
-	VADDPS (CX), Y9, Y9
-	VMOVUPS Y9, (CX)
-	SUBQ BX, CX
-
-add9:
-	VADDPS (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	SUBQ BX, CX
-
-add8:
-	VADDPS (CX), Y7, Y7
-	VMOVUPS Y7, (CX)
-	SUBQ BX, CX
-
-add7:
-	VADDPS (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	SUBQ BX, CX
-
-add6:
-	VADDPS (CX), Y5, Y5
-	VMOVUPS Y5, (CX)
-	SUBQ BX, CX
-
-add5:
-	VADDPS (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	SUBQ BX, CX
-
-add4:
-	VADDPS (CX), Y3, Y3
-	VMOVUPS Y3, (CX)
-	SUBQ BX, CX
-
-add3:
-	VADDPS (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	SUBQ BX, CX
-
-add2:
-	VADDPS (CX), Y1, Y1
-	VMOVUPS Y1, (CX)
-	SUBQ BX, CX
-
-add1:
-	VADDPS (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	JMP stored
-
-masked:
-	CMPB tile_accumulate(AX), $0
-	JNE maskedadd
+maskedalone:
 	CMPQ R10, $7
 	JGE maskedset_from7
 	CMPQ R10, $4
@@ -1954,7 +1909,119 @@ maskedset1:
 	VMASKMOVPS Y0, Y12, (CX)
 	JMP stored
 
-maskedadd:
+added:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedadded
+	CMPQ R10, $7
+	JGE add_from7
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+add_from7:
+	CMPQ R10, $10
+	JGE add_from10
+	CMPQ R10, $8
+	JGE add_from8
+	JMP add7
+add_from8:
+	CMPQ R10, $9
+	JEQ add9
+	JMP add8
+add_from10:
+	CMPQ R10, $11
+	JGE add_from11
+	JMP add10
+add_from11:
+	CMPQ R10, $12
+	JEQ add12
+	JMP add11
+
+add12:
+	VADDPS (DX), Y11, Y11
+	VMOVUPS Y11, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add11:
+	VADDPS (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add10:
+	VADDPS (DX), Y9, Y9
+	VMOVUPS Y9, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add9:
+	VADDPS (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add8:
+	VADDPS (DX), Y7, Y7
+	VMOVUPS Y7, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add7:
+	VADDPS (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add6:
+	VADDPS (DX), Y5, Y5
+	VMOVUPS Y5, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add5:
+	VADDPS (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add4:
+	VADDPS (DX), Y3, Y3
+	VMOVUPS Y3, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add3:
+	VADDPS (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add2:
+	VADDPS (DX), Y1, Y1
+	VMOVUPS Y1, (CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add1:
+	VADDPS (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	JMP stored
+
+maskedadded:
 	CMPQ R10, $7
 	JGE maskedadd_from7
 	CMPQ R10, $4
@@ -1994,73 +2061,84 @@ maskedadd_from11:
 	JMP maskedadd11
 
 maskedadd12:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y11, Y11
 	VMASKMOVPS Y11, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd11:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y10, Y10
 	VMASKMOVPS Y10, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd10:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y9, Y9
 	VMASKMOVPS Y9, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd9:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y8, Y8
 	VMASKMOVPS Y8, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd8:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y7, Y7
 	VMASKMOVPS Y7, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd7:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y6, Y6
 	VMASKMOVPS Y6, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd6:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y5, Y5
 	VMASKMOVPS Y5, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd5:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y4, Y4
 	VMASKMOVPS Y4, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd4:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y3, Y3
 	VMASKMOVPS Y3, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd3:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y2, Y2
 	VMASKMOVPS Y2, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd2:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y12, (CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd1:
-	VMASKMOVPS (CX), Y12, Y13
+	VMASKMOVPS (DX), Y12, Y13
 	VADDPS Y13, Y0, Y0
 	VMASKMOVPS Y0, Y12, (CX)
 
@@ -2274,7 +2352,7 @@ stored:
 	RET
 
 // func tileAVX2x2(t *tile)
-TEXT ·tileAVX2x2(SB), NOSPLIT, $16-8
+TEXT ·tileAVX2x2(SB), NOSPLIT, $24-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -2289,6 +2367,7 @@ TEXT ·tileAVX2x2(SB), NOSPLIT, $16-8
 	MOVQ tile_dst(AX), R15
 	MOVQ tile_count(AX), BX
 	MOVQ BX, count-8(SP)
+	MOVQ $0, uat-24(SP)
 
 next:
 	VXORPS Y0, Y0, Y0
@@ -2491,10 +2570,26 @@ done:
 	MOVQ R10, DX
 	IMULQ SI, DX
 	ADDQ DX, R14
-	CMPQ tile_lanes(AX), $8
-	JNE masked
+	MOVQ CX, DX
+	MOVQ BX, R11
 	CMPB tile_accumulate(AX), $0
-	JNE add
+	JNE added
+	MOVQ tile_u(AX), DX
+	TESTQ DX, DX
+	JEQ alone
+	MOVQ tile_uStep(AX), R11
+	SHLQ $2, R11
+	ADDQ uat-24(SP), DX
+	MOVQ R10, R12
+	IMULQ R11, R12
+	ADDQ R12, uat-24(SP)
+	ADDQ R12, DX
+	SUBQ R11, DX
+	JMP added
+
+alone:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedalone
 	CMPQ R10, $4
 	JGE set_from4
 	CMPQ R10, $2
@@ -2543,70 +2638,7 @@ set1:
 	VMOVUPS Y1, 32(CX)
 	JMP stored
 
-add:
-	CMPQ R10, $4
-	JGE add_from4
-	CMPQ R10, $2
-	JGE add_from2
-	JMP add1
-add_from2:
-	CMPQ R10, $3
-	JEQ add3
-	JMP add2
-add_from4:
-	CMPQ R10, $5
-	JGE add_from5
-	JMP add4
-add_from5:
-	CMPQ R10, $6
-	JEQ add6
-	JMP add5
-
-add6:
-	VADDPS (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	VADDPS 32(CX), Y11, Y11
-	VMOVUPS Y11, 32(CX)
-	SUBQ BX, CX
-
-add5:
-	VADDPS (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS 32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-	SUBQ BX, CX
-
-add4:
-	VADDPS (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS 32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	SUBQ BX, CX
-
-add3:
-	VADDPS (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS 32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	SUBQ BX, CX
-
-add2:
-	VADDPS (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS 32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	SUBQ BX, CX
-
-add1:
-	VADDPS (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS 32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	JMP stored
-
-masked:
-	CMPB tile_accumulate(AX), $0
-	JNE maskedadd
+maskedalone:
 	CMPQ R10, $4
 	JGE maskedset_from4
 	CMPQ R10, $2
@@ -2655,7 +2687,75 @@ maskedset1:
 	VMASKMOVPS Y1, Y12, 32(CX)
 	JMP stored
 
-maskedadd:
+added:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedadded
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+
+add6:
+	VADDPS (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VADDPS 32(DX), Y11, Y11
+	VMOVUPS Y11, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add5:
+	VADDPS (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS 32(DX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add4:
+	VADDPS (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS 32(DX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add3:
+	VADDPS (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS 32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add2:
+	VADDPS (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS 32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add1:
+	VADDPS (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS 32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	JMP stored
+
+maskedadded:
 	CMPQ R10, $4
 	JGE maskedadd_from4
 	CMPQ R10, $2
@@ -2675,49 +2775,54 @@ maskedadd_from5:
 	JMP maskedadd5
 
 maskedadd6:
-	VADDPS (CX), Y10, Y10
+	VADDPS (DX), Y10, Y10
 	VMOVUPS Y10, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y11, Y11
 	VMASKMOVPS Y11, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd5:
-	VADDPS (CX), Y8, Y8
+	VADDPS (DX), Y8, Y8
 	VMOVUPS Y8, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y9, Y9
 	VMASKMOVPS Y9, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd4:
-	VADDPS (CX), Y6, Y6
+	VADDPS (DX), Y6, Y6
 	VMOVUPS Y6, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y7, Y7
 	VMASKMOVPS Y7, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd3:
-	VADDPS (CX), Y4, Y4
+	VADDPS (DX), Y4, Y4
 	VMOVUPS Y4, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y5, Y5
 	VMASKMOVPS Y5, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd2:
-	VADDPS (CX), Y2, Y2
+	VADDPS (DX), Y2, Y2
 	VMOVUPS Y2, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y3, Y3
 	VMASKMOVPS Y3, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd1:
-	VADDPS (CX), Y0, Y0
+	VADDPS (DX), Y0, Y0
 	VMOVUPS Y0, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y12, 32(CX)
 
@@ -3044,7 +3149,7 @@ stored:
 	RET
 
 // func depthwiseTileAVX2x2(t *tile)
-TEXT ·depthwiseTileAVX2x2(SB), NOSPLIT, $16-8
+TEXT ·depthwiseTileAVX2x2(SB), NOSPLIT, $24-8
 	MOVQ t+0(FP), AX
 	MOVQ tile_xStep(AX), SI
 	SHLQ $2, SI
@@ -3059,6 +3164,7 @@ TEXT ·depthwiseTileAVX2x2(SB), NOSPLIT, $16-8
 	MOVQ tile_dst(AX), R15
 	MOVQ tile_count(AX), BX
 	MOVQ BX, count-8(SP)
+	MOVQ $0, uat-24(SP)
 	MOVQ tile_kStep(AX), BX
 	SHLQ $2, BX
 	MOVQ BX, kstep-16(SP)
@@ -3243,10 +3349,26 @@ done:
 	MOVQ R10, DX
 	IMULQ SI, DX
 	ADDQ DX, R14
-	CMPQ tile_lanes(AX), $8
-	JNE masked
+	MOVQ CX, DX
+	MOVQ BX, R11
 	CMPB tile_accumulate(AX), $0
-	JNE add
+	JNE added
+	MOVQ tile_u(AX), DX
+	TESTQ DX, DX
+	JEQ alone
+	MOVQ tile_uStep(AX), R11
+	SHLQ $2, R11
+	ADDQ uat-24(SP), DX
+	MOVQ R10, R12
+	IMULQ R11, R12
+	ADDQ R12, uat-24(SP)
+	ADDQ R12, DX
+	SUBQ R11, DX
+	JMP added
+
+alone:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedalone
 	CMPQ R10, $4
 	JGE set_from4
 	CMPQ R10, $2
@@ -3295,70 +3417,7 @@ set1:
 	VMOVUPS Y1, 32(CX)
 	JMP stored
 
-add:
-	CMPQ R10, $4
-	JGE add_from4
-	CMPQ R10, $2
-	JGE add_from2
-	JMP add1
-add_from2:
-	CMPQ R10, $3
-	JEQ add3
-	JMP add2
-add_from4:
-	CMPQ R10, $5
-	JGE add_from5
-	JMP add4
-add_from5:
-	CMPQ R10, $6
-	JEQ add6
-	JMP add5
-
-add6:
-	VADDPS (CX), Y10, Y10
-	VMOVUPS Y10, (CX)
-	VADDPS 32(CX), Y11, Y11
-	VMOVUPS Y11, 32(CX)
-	SUBQ BX, CX
-
-add5:
-	VADDPS (CX), Y8, Y8
-	VMOVUPS Y8, (CX)
-	VADDPS 32(CX), Y9, Y9
-	VMOVUPS Y9, 32(CX)
-	SUBQ BX, CX
-
-add4:
-	VADDPS (CX), Y6, Y6
-	VMOVUPS Y6, (CX)
-	VADDPS 32(CX), Y7, Y7
-	VMOVUPS Y7, 32(CX)
-	SUBQ BX, CX
-
-add3:
-	VADDPS (CX), Y4, Y4
-	VMOVUPS Y4, (CX)
-	VADDPS 32(CX), Y5, Y5
-	VMOVUPS Y5, 32(CX)
-	SUBQ BX, CX
-
-add2:
-	VADDPS (CX), Y2, Y2
-	VMOVUPS Y2, (CX)
-	VADDPS 32(CX), Y3, Y3
-	VMOVUPS Y3, 32(CX)
-	SUBQ BX, CX
-
-add1:
-	VADDPS (CX), Y0, Y0
-	VMOVUPS Y0, (CX)
-	VADDPS 32(CX), Y1, Y1
-	VMOVUPS Y1, 32(CX)
-	JMP stored
-
-masked:
-	CMPB tile_accumulate(AX), $0
-	JNE maskedadd
+maskedalone:
 	CMPQ R10, $4
 	JGE maskedset_from4
 	CMPQ R10, $2
@@ -3407,7 +3466,75 @@ maskedset1:
 	VMASKMOVPS Y1, Y12, 32(CX)
 	JMP stored
 
-maskedadd:
+added:
+	CMPQ tile_lanes(AX), $8
+	JNE maskedadded
+	CMPQ R10, $4
+	JGE add_from4
+	CMPQ R10, $2
+	JGE add_from2
+	JMP add1
+add_from2:
+	CMPQ R10, $3
+	JEQ add3
+	JMP add2
+add_from4:
+	CMPQ R10, $5
+	JGE add_from5
+	JMP add4
+add_from5:
+	CMPQ R10, $6
+	JEQ add6
+	JMP add5
+
+add6:
+	VADDPS (DX), Y10, Y10
+	VMOVUPS Y10, (CX)
+	VADDPS 32(DX), Y11, Y11
+	VMOVUPS Y11, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add5:
+	VADDPS (DX), Y8, Y8
+	VMOVUPS Y8, (CX)
+	VADDPS 32(DX), Y9, Y9
+	VMOVUPS Y9, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add4:
+	VADDPS (DX), Y6, Y6
+	VMOVUPS Y6, (CX)
+	VADDPS 32(DX), Y7, Y7
+	VMOVUPS Y7, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add3:
+	VADDPS (DX), Y4, Y4
+	VMOVUPS Y4, (CX)
+	VADDPS 32(DX), Y5, Y5
+	VMOVUPS Y5, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add2:
+	VADDPS (DX), Y2, Y2
+	VMOVUPS Y2, (CX)
+	VADDPS 32(DX), Y3, Y3
+	VMOVUPS Y3, 32(CX)
+	SUBQ BX, CX
+	SUBQ R11, DX
+
+add1:
+	VADDPS (DX), Y0, Y0
+	VMOVUPS Y0, (CX)
+	VADDPS 32(DX), Y1, Y1
+	VMOVUPS Y1, 32(CX)
+	JMP stored
+
+maskedadded:
 	CMPQ R10, $4
 	JGE maskedadd_from4
 	CMPQ R10, $2
@@ -3427,49 +3554,54 @@ maskedadd_from5:
 	JMP maskedadd5
 
 maskedadd6:
-	VADDPS (CX), Y10, Y10
+	VADDPS (DX), Y10, Y10
 	VMOVUPS Y10, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y11, Y11
 	VMASKMOVPS Y11, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd5:
-	VADDPS (CX), Y8, Y8
+	VADDPS (DX), Y8, Y8
 	VMOVUPS Y8, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y9, Y9
 	VMASKMOVPS Y9, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd4:
-	VADDPS (CX), Y6, Y6
+	VADDPS (DX), Y6, Y6
 	VMOVUPS Y6, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y7, Y7
 	VMASKMOVPS Y7, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd3:
-	VADDPS (CX), Y4, Y4
+	VADDPS (DX), Y4, Y4
 	VMOVUPS Y4, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y5, Y5
 	VMASKMOVPS Y5, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd2:
-	VADDPS (CX), Y2, Y2
+	VADDPS (DX), Y2, Y2
 	VMOVUPS Y2, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y3, Y3
 	VMASKMOVPS Y3, Y12, 32(CX)
 	SUBQ BX, CX
+	SUBQ R11, DX
 
 maskedadd1:
-	VADDPS (CX), Y0, Y0
+	VADDPS (DX), Y0, Y0
 	VMOVUPS Y0, (CX)
-	VMASKMOVPS 32(CX), Y12, Y13
+	VMASKMOVPS 32(DX), Y12, Y13
 	VADDPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y12, 32(CX)
 

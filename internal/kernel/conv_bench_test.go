@@ -92,3 +92,38 @@ func BenchmarkMatMul(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkUpsampleConv(b *testing.B) {
+	for _, s := range []struct{ hw, cin, cout int }{{8, 128, 128}, {16, 128, 64}} {
+		u := NewUpsampleConv(s.hw, s.hw, s.cin, s.cout)
+		r := rand.New(rand.NewPCG(1, 2))
+		xn := s.hw * s.hw * s.cin
+		yn := 4 * s.hw * s.hw * s.cout
+		batch := max(2, 1<<20/(xn+yn))
+		x, y := normal(r, batch*xn), normal(r, batch*yn)
+		products, packed := normal(r, u.ProductsLen()), make([]float32, u.PackedLen())
+		packedGrad, scratch := make([]float32, u.PackedGradLen()), make([]float32, u.ScratchLen())
+		u.Pack(packed, products)
+		u.PackGrad(packedGrad, products)
+		image := func(i int) (x0, y0 []float32) { return x[i*xn : (i+1)*xn], y[i*yn : (i+1)*yn] }
+		name := fmt.Sprintf("%dto%dch@%d", s.cin, s.cout, s.hw)
+		b.Run(name+"/forward", func(b *testing.B) {
+			benchmarkRate(b, u.Flops(), batch, func(i int) {
+				x, y := image(i)
+				u.Forward(y, x, packed, scratch)
+			})
+		})
+		b.Run(name+"/inputgrad", func(b *testing.B) {
+			benchmarkRate(b, u.Flops(), batch, func(i int) {
+				x, y := image(i)
+				u.Gradients(x, nil, nil, y, packedGrad, scratch, false)
+			})
+		})
+		b.Run(name+"/gradients", func(b *testing.B) {
+			benchmarkRate(b, 2*u.Flops(), batch, func(i int) {
+				x, y := image(i)
+				u.Gradients(x, products, x, y, packedGrad, scratch, false)
+			})
+		})
+	}
+}

@@ -17,12 +17,19 @@ func (p padding) scratchLen(h, w, c int) int {
 	return h*(p.left+w+p.right)*c + p.slack
 }
 
-// pad copies the image x into scratch with its padding, or returns x where there is none.
-func (p padding) pad(scratch, x []float32, h, w, c int) []float32 {
+// pad copies images x into scratch with their padding, or returns x where there is none.
+func (p padding) pad(scratch, x []float32, images, h, w, c int) []float32 {
 	if p == (padding{}) {
 		return x
 	}
-	padded := scratch[:p.scratchLen(h, w, c)]
+	size := p.scratchLen(h, w, c)
+	for i := range images {
+		p.padImage(scratch[i*size:(i+1)*size], x[i*h*w*c:(i+1)*h*w*c], h, w, c)
+	}
+	return scratch[:images*size]
+}
+
+func (p padding) padImage(padded, x []float32, h, w, c int) {
 	at := 0
 	for r := range h {
 		clear(padded[at : at+p.left*c])
@@ -31,7 +38,6 @@ func (p padding) pad(scratch, x []float32, h, w, c int) []float32 {
 		clear(padded[at : at+p.right*c])
 		at += p.right * c
 	}
-	return padded
 }
 
 // copyRows copies rows of n elements, dstStride and srcStride apart.

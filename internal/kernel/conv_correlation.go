@@ -36,6 +36,9 @@ type correlation struct {
 	tapRow  []int // source row of each tap, relative to r*stepY
 	tapStep int   // distance of a depthwise tap's windows in pixels
 	srcRow  int   // elements of a padded source row
+	src     int   // and of a padded image
+	dst     int   // of a destination image
+	flat    bool  // the images of a batch are one long row
 	blocks  []block
 }
 
@@ -78,6 +81,7 @@ func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
 // plan prepares the tiles for a source padded by p.
 func (f *correlation) plan(p padding) {
 	f.srcRow = (p.left + f.w + p.right) * f.cin
+	f.src = f.h*f.srcRow + p.slack
 	if len(f.windows) > 1 {
 		f.tapStep = f.windows[1].x - f.windows[0].x // the same all along a row
 	}
@@ -94,6 +98,7 @@ func (f *correlation) plan(p padding) {
 	// A 1x1 convolution sees the image as one long row.
 	if len(f.windows) == 1 && f.windows[0].y == 0 && p == (padding{}) && f.stepY == 1 && f.stepX == 1 &&
 		f.rows <= f.h && f.width == f.w && f.dstRow == f.width*f.dstStep {
+		f.flat = f.rows == f.h && f.groups == 1
 		f.rows, f.width = 1, f.rows*f.width
 	}
 }
@@ -158,11 +163,29 @@ func (f *correlation) pack(packed, w []float32, s ConvShape, transposed bool) {
 	}
 }
 
-// run computes the correlation of a padded source.
-func (f *correlation) run(dst, src, packed []float32, accumulate bool) {
-	cout, lanes := f.cout/f.groups, f.isa.lanes()
-	whole, rest := f.width/f.pixels, f.width%f.pixels
+// fewWeights are so many that they stay in the cache from image to image.
+const fewWeights = 8 << 10
+
+// run computes the correlation of padded images. Where there are many weights, those of a block go by all images
+// before the next block's.
+func (f *correlation) run(dst, src, packed []float32, images int, accumulate bool) {
 	packed = packed[f.packedAt:]
+	switch {
+	case f.flat:
+		f.runImages(dst, src, packed, 1, f.width*images, accumulate)
+	case f.packedLen() <= fewWeights:
+		for i := range images {
+			f.runImages(dst[i*f.dst:], src[i*f.src:], packed, 1, f.width, accumulate)
+		}
+	default:
+		f.runImages(dst, src, packed, images, f.width, accumulate)
+	}
+}
+
+// runImages computes images of rows of width pixels.
+func (f *correlation) runImages(dst, src, packed []float32, images, width int, accumulate bool) {
+	cout, lanes := f.cout/f.groups, f.isa.lanes()
+	whole, rest := width/f.pixels, width%f.pixels
 	depth := len(f.windows) * f.depth()
 	for g := range f.groups {
 		for _, b := range f.blocks {
@@ -170,17 +193,23 @@ func (f *correlation) run(dst, src, packed []float32, accumulate bool) {
 				wRow: b.vectors * lanes, vectors: b.vectors, accumulate: accumulate,
 				depthwise: f.depthwise, kStep: f.tapStep * f.cin}
 			t.w, packed = packed[:depth*t.wRow], packed[depth*t.wRow:]
-			for r := range f.rows {
+			for i := range images * f.rows {
+				image, r := 0, i
+				if images > 1 {
+					image, r = i/f.rows, i%f.rows
+				}
 				t.taps = f.tapsInside(r)
-				t.xAt = r*f.stepY*f.srcRow + f.channelAt(g, b)
-				t.dst = dst[f.dstAt+r*f.dstRow+g*cout+b.channel:]
+				from := image*f.src + r*f.stepY*f.srcRow
+				into := image*f.dst + f.dstAt + r*f.dstRow
+				t.xAt = from + f.channelAt(g, b)
+				t.dst = dst[into+g*cout+b.channel:]
 				t.lanes = b.lanes
 				if whole > 0 {
 					t.row(f.isa, whole)
 				}
 				if rest > 0 {
-					t.xAt = r*f.stepY*f.srcRow + whole*t.xStep
-					t.dst = dst[f.dstAt+r*f.dstRow+whole*f.dstStep:]
+					t.xAt = from + whole*t.xStep
+					t.dst = dst[into+whole*f.dstStep:]
 					t.lanes = rest * cout
 					t.row(f.isa, 1)
 				}

@@ -28,7 +28,7 @@ TEXT ·tileNEONx1(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
+	MOVD tile_u(R0), R13
 next1:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
@@ -349,627 +349,648 @@ done4:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding18
+	CBNZ R26, added18
+	CBZ R13, alone17
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added18:
 	CMP $7, R9
-	BGE from20
-	CMP $4, R9
 	BGE from21
-	CMP $2, R9
-	BGE from22
-	B rows19from1
-from22:
-	CMP $3, R9
-	BGE from23
-	B rows19from2
-from23:
-	B rows19from3
-from21:
-	CMP $5, R9
-	BGE from24
-	B rows19from4
-from24:
-	CMP $6, R9
-	BGE from25
-	B rows19from5
-from25:
-	B rows19from6
-from20:
-	CMP $10, R9
-	BGE from26
-	CMP $8, R9
-	BGE from27
-	B rows19from7
-from27:
-	CMP $9, R9
-	BGE from28
-	B rows19from8
-from28:
-	B rows19from9
-from26:
-	CMP $11, R9
-	BGE from29
-	B rows19from10
-from29:
-	CMP $12, R9
-	BGE from30
-	B rows19from11
-from30:
-	B rows19from12
-rows19from12:
-	TBZ $2, R13, part31
-	FMOVQ F11, (R1)
-	B stored32
-part31:
-	TBZ $1, R13, one33
-	FMOVD F11, (R1)
-	TBZ $0, R13, end34
-	ADD $8, R1, R26
-	VST1 V11.S[2], (R26)
-	B end34
-one33:
-	FMOVS F11, (R1)
-end34:
-stored32:
-	SUB R10, R1, R1
-rows19from11:
-	TBZ $2, R13, part35
-	FMOVQ F10, (R1)
-	B stored36
-part35:
-	TBZ $1, R13, one37
-	FMOVD F10, (R1)
-	TBZ $0, R13, end38
-	ADD $8, R1, R26
-	VST1 V10.S[2], (R26)
-	B end38
-one37:
-	FMOVS F10, (R1)
-end38:
-stored36:
-	SUB R10, R1, R1
-rows19from10:
-	TBZ $2, R13, part39
-	FMOVQ F9, (R1)
-	B stored40
-part39:
-	TBZ $1, R13, one41
-	FMOVD F9, (R1)
-	TBZ $0, R13, end42
-	ADD $8, R1, R26
-	VST1 V9.S[2], (R26)
-	B end42
-one41:
-	FMOVS F9, (R1)
-end42:
-stored40:
-	SUB R10, R1, R1
-rows19from9:
-	TBZ $2, R13, part43
-	FMOVQ F8, (R1)
-	B stored44
-part43:
-	TBZ $1, R13, one45
-	FMOVD F8, (R1)
-	TBZ $0, R13, end46
-	ADD $8, R1, R26
-	VST1 V8.S[2], (R26)
-	B end46
-one45:
-	FMOVS F8, (R1)
-end46:
-stored44:
-	SUB R10, R1, R1
-rows19from8:
-	TBZ $2, R13, part47
-	FMOVQ F7, (R1)
-	B stored48
-part47:
-	TBZ $1, R13, one49
-	FMOVD F7, (R1)
-	TBZ $0, R13, end50
-	ADD $8, R1, R26
-	VST1 V7.S[2], (R26)
-	B end50
-one49:
-	FMOVS F7, (R1)
-end50:
-stored48:
-	SUB R10, R1, R1
-rows19from7:
-	TBZ $2, R13, part51
-	FMOVQ F6, (R1)
-	B stored52
-part51:
-	TBZ $1, R13, one53
-	FMOVD F6, (R1)
-	TBZ $0, R13, end54
-	ADD $8, R1, R26
-	VST1 V6.S[2], (R26)
-	B end54
-one53:
-	FMOVS F6, (R1)
-end54:
-stored52:
-	SUB R10, R1, R1
-rows19from6:
-	TBZ $2, R13, part55
-	FMOVQ F5, (R1)
-	B stored56
-part55:
-	TBZ $1, R13, one57
-	FMOVD F5, (R1)
-	TBZ $0, R13, end58
-	ADD $8, R1, R26
-	VST1 V5.S[2], (R26)
-	B end58
-one57:
-	FMOVS F5, (R1)
-end58:
-stored56:
-	SUB R10, R1, R1
-rows19from5:
-	TBZ $2, R13, part59
-	FMOVQ F4, (R1)
-	B stored60
-part59:
-	TBZ $1, R13, one61
-	FMOVD F4, (R1)
-	TBZ $0, R13, end62
-	ADD $8, R1, R26
-	VST1 V4.S[2], (R26)
-	B end62
-one61:
-	FMOVS F4, (R1)
-end62:
-stored60:
-	SUB R10, R1, R1
-rows19from4:
-	TBZ $2, R13, part63
-	FMOVQ F3, (R1)
-	B stored64
-part63:
-	TBZ $1, R13, one65
-	FMOVD F3, (R1)
-	TBZ $0, R13, end66
-	ADD $8, R1, R26
-	VST1 V3.S[2], (R26)
-	B end66
-one65:
-	FMOVS F3, (R1)
-end66:
-stored64:
-	SUB R10, R1, R1
-rows19from3:
-	TBZ $2, R13, part67
-	FMOVQ F2, (R1)
-	B stored68
-part67:
-	TBZ $1, R13, one69
-	FMOVD F2, (R1)
-	TBZ $0, R13, end70
-	ADD $8, R1, R26
-	VST1 V2.S[2], (R26)
-	B end70
-one69:
-	FMOVS F2, (R1)
-end70:
-stored68:
-	SUB R10, R1, R1
-rows19from2:
-	TBZ $2, R13, part71
-	FMOVQ F1, (R1)
-	B stored72
-part71:
-	TBZ $1, R13, one73
-	FMOVD F1, (R1)
-	TBZ $0, R13, end74
-	ADD $8, R1, R26
-	VST1 V1.S[2], (R26)
-	B end74
-one73:
-	FMOVS F1, (R1)
-end74:
-stored72:
-	SUB R10, R1, R1
-rows19from1:
-	TBZ $2, R13, part75
-	FMOVQ F0, (R1)
-	B stored76
-part75:
-	TBZ $1, R13, one77
-	FMOVD F0, (R1)
-	TBZ $0, R13, end78
-	ADD $8, R1, R26
-	VST1 V0.S[2], (R26)
-	B end78
-one77:
-	FMOVS F0, (R1)
-end78:
-stored76:
-	B stored17
-adding18:
-	CMP $7, R9
-	BGE from80
 	CMP $4, R9
-	BGE from81
+	BGE from22
 	CMP $2, R9
-	BGE from82
-	B rows79from1
-from82:
+	BGE from23
+	B rows20from1
+from23:
 	CMP $3, R9
-	BGE from83
-	B rows79from2
-from83:
-	B rows79from3
-from81:
+	BGE from24
+	B rows20from2
+from24:
+	B rows20from3
+from22:
 	CMP $5, R9
-	BGE from84
-	B rows79from4
-from84:
+	BGE from25
+	B rows20from4
+from25:
 	CMP $6, R9
-	BGE from85
-	B rows79from5
-from85:
-	B rows79from6
-from80:
+	BGE from26
+	B rows20from5
+from26:
+	B rows20from6
+from21:
 	CMP $10, R9
-	BGE from86
+	BGE from27
 	CMP $8, R9
-	BGE from87
-	B rows79from7
-from87:
+	BGE from28
+	B rows20from7
+from28:
 	CMP $9, R9
-	BGE from88
-	B rows79from8
-from88:
-	B rows79from9
-from86:
+	BGE from29
+	B rows20from8
+from29:
+	B rows20from9
+from27:
 	CMP $11, R9
-	BGE from89
-	B rows79from10
-from89:
+	BGE from30
+	B rows20from10
+from30:
 	CMP $12, R9
-	BGE from90
-	B rows79from11
-from90:
-	B rows79from12
-rows79from12:
-	TBZ $2, R13, part91
-	FMOVQ (R1), F31
+	BGE from31
+	B rows20from11
+from31:
+	B rows20from12
+rows20from12:
+	TBZ $2, R4, part32
+	FMOVQ (R2), F31
 	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
 	FMOVQ F11, (R1)
-	B stored92
-part91:
-	TBZ $1, R13, one93
-	FMOVD (R1), F31
-	TBZ $0, R13, end94
-	ADD $8, R1, R26
+	B stored33
+part32:
+	TBZ $1, R4, one34
+	FMOVD (R2), F31
+	TBZ $0, R4, end35
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end94
-one93:
-	FMOVS (R1), F31
-end94:
+	B end35
+one34:
+	FMOVS (R2), F31
+end35:
 	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	TBZ $1, R13, one95
+	TBZ $1, R4, one36
 	FMOVD F11, (R1)
-	TBZ $0, R13, end96
+	TBZ $0, R4, end37
 	ADD $8, R1, R26
 	VST1 V11.S[2], (R26)
-	B end96
-one95:
+	B end37
+one36:
 	FMOVS F11, (R1)
-end96:
-stored92:
+end37:
+stored33:
 	SUB R10, R1, R1
-rows79from11:
-	TBZ $2, R13, part97
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from11:
+	TBZ $2, R4, part38
+	FMOVQ (R2), F31
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
 	FMOVQ F10, (R1)
-	B stored98
-part97:
-	TBZ $1, R13, one99
-	FMOVD (R1), F31
-	TBZ $0, R13, end100
-	ADD $8, R1, R26
+	B stored39
+part38:
+	TBZ $1, R4, one40
+	FMOVD (R2), F31
+	TBZ $0, R4, end41
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end100
-one99:
-	FMOVS (R1), F31
-end100:
+	B end41
+one40:
+	FMOVS (R2), F31
+end41:
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	TBZ $1, R13, one101
+	TBZ $1, R4, one42
 	FMOVD F10, (R1)
-	TBZ $0, R13, end102
+	TBZ $0, R4, end43
 	ADD $8, R1, R26
 	VST1 V10.S[2], (R26)
-	B end102
-one101:
+	B end43
+one42:
 	FMOVS F10, (R1)
-end102:
-stored98:
+end43:
+stored39:
 	SUB R10, R1, R1
-rows79from10:
-	TBZ $2, R13, part103
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from10:
+	TBZ $2, R4, part44
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	B stored104
-part103:
-	TBZ $1, R13, one105
-	FMOVD (R1), F31
-	TBZ $0, R13, end106
-	ADD $8, R1, R26
+	B stored45
+part44:
+	TBZ $1, R4, one46
+	FMOVD (R2), F31
+	TBZ $0, R4, end47
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end106
-one105:
-	FMOVS (R1), F31
-end106:
+	B end47
+one46:
+	FMOVS (R2), F31
+end47:
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	TBZ $1, R13, one107
+	TBZ $1, R4, one48
 	FMOVD F9, (R1)
-	TBZ $0, R13, end108
+	TBZ $0, R4, end49
 	ADD $8, R1, R26
 	VST1 V9.S[2], (R26)
-	B end108
-one107:
+	B end49
+one48:
 	FMOVS F9, (R1)
-end108:
-stored104:
+end49:
+stored45:
 	SUB R10, R1, R1
-rows79from9:
-	TBZ $2, R13, part109
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from9:
+	TBZ $2, R4, part50
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	B stored110
-part109:
-	TBZ $1, R13, one111
-	FMOVD (R1), F31
-	TBZ $0, R13, end112
-	ADD $8, R1, R26
+	B stored51
+part50:
+	TBZ $1, R4, one52
+	FMOVD (R2), F31
+	TBZ $0, R4, end53
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end112
-one111:
-	FMOVS (R1), F31
-end112:
+	B end53
+one52:
+	FMOVS (R2), F31
+end53:
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	TBZ $1, R13, one113
+	TBZ $1, R4, one54
 	FMOVD F8, (R1)
-	TBZ $0, R13, end114
+	TBZ $0, R4, end55
 	ADD $8, R1, R26
 	VST1 V8.S[2], (R26)
-	B end114
-one113:
+	B end55
+one54:
 	FMOVS F8, (R1)
-end114:
-stored110:
+end55:
+stored51:
 	SUB R10, R1, R1
-rows79from8:
-	TBZ $2, R13, part115
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from8:
+	TBZ $2, R4, part56
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
 	FMOVQ F7, (R1)
-	B stored116
-part115:
-	TBZ $1, R13, one117
-	FMOVD (R1), F31
-	TBZ $0, R13, end118
-	ADD $8, R1, R26
+	B stored57
+part56:
+	TBZ $1, R4, one58
+	FMOVD (R2), F31
+	TBZ $0, R4, end59
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end118
-one117:
-	FMOVS (R1), F31
-end118:
+	B end59
+one58:
+	FMOVS (R2), F31
+end59:
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	TBZ $1, R13, one119
+	TBZ $1, R4, one60
 	FMOVD F7, (R1)
-	TBZ $0, R13, end120
+	TBZ $0, R4, end61
 	ADD $8, R1, R26
 	VST1 V7.S[2], (R26)
-	B end120
-one119:
+	B end61
+one60:
 	FMOVS F7, (R1)
-end120:
-stored116:
+end61:
+stored57:
 	SUB R10, R1, R1
-rows79from7:
-	TBZ $2, R13, part121
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from7:
+	TBZ $2, R4, part62
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	B stored122
-part121:
-	TBZ $1, R13, one123
-	FMOVD (R1), F31
-	TBZ $0, R13, end124
-	ADD $8, R1, R26
+	B stored63
+part62:
+	TBZ $1, R4, one64
+	FMOVD (R2), F31
+	TBZ $0, R4, end65
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end124
-one123:
-	FMOVS (R1), F31
-end124:
+	B end65
+one64:
+	FMOVS (R2), F31
+end65:
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	TBZ $1, R13, one125
+	TBZ $1, R4, one66
 	FMOVD F6, (R1)
-	TBZ $0, R13, end126
+	TBZ $0, R4, end67
 	ADD $8, R1, R26
 	VST1 V6.S[2], (R26)
-	B end126
-one125:
+	B end67
+one66:
 	FMOVS F6, (R1)
-end126:
-stored122:
+end67:
+stored63:
 	SUB R10, R1, R1
-rows79from6:
-	TBZ $2, R13, part127
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from6:
+	TBZ $2, R4, part68
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
 	FMOVQ F5, (R1)
-	B stored128
-part127:
-	TBZ $1, R13, one129
-	FMOVD (R1), F31
-	TBZ $0, R13, end130
-	ADD $8, R1, R26
+	B stored69
+part68:
+	TBZ $1, R4, one70
+	FMOVD (R2), F31
+	TBZ $0, R4, end71
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end130
-one129:
-	FMOVS (R1), F31
-end130:
+	B end71
+one70:
+	FMOVS (R2), F31
+end71:
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	TBZ $1, R13, one131
+	TBZ $1, R4, one72
 	FMOVD F5, (R1)
-	TBZ $0, R13, end132
+	TBZ $0, R4, end73
 	ADD $8, R1, R26
 	VST1 V5.S[2], (R26)
-	B end132
-one131:
+	B end73
+one72:
 	FMOVS F5, (R1)
-end132:
-stored128:
+end73:
+stored69:
 	SUB R10, R1, R1
-rows79from5:
-	TBZ $2, R13, part133
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from5:
+	TBZ $2, R4, part74
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	B stored134
-part133:
-	TBZ $1, R13, one135
-	FMOVD (R1), F31
-	TBZ $0, R13, end136
-	ADD $8, R1, R26
+	B stored75
+part74:
+	TBZ $1, R4, one76
+	FMOVD (R2), F31
+	TBZ $0, R4, end77
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end136
-one135:
-	FMOVS (R1), F31
-end136:
+	B end77
+one76:
+	FMOVS (R2), F31
+end77:
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	TBZ $1, R13, one137
+	TBZ $1, R4, one78
 	FMOVD F4, (R1)
-	TBZ $0, R13, end138
+	TBZ $0, R4, end79
 	ADD $8, R1, R26
 	VST1 V4.S[2], (R26)
-	B end138
-one137:
+	B end79
+one78:
 	FMOVS F4, (R1)
-end138:
-stored134:
+end79:
+stored75:
 	SUB R10, R1, R1
-rows79from4:
-	TBZ $2, R13, part139
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from4:
+	TBZ $2, R4, part80
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	B stored140
-part139:
-	TBZ $1, R13, one141
-	FMOVD (R1), F31
-	TBZ $0, R13, end142
-	ADD $8, R1, R26
+	B stored81
+part80:
+	TBZ $1, R4, one82
+	FMOVD (R2), F31
+	TBZ $0, R4, end83
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end142
-one141:
-	FMOVS (R1), F31
-end142:
+	B end83
+one82:
+	FMOVS (R2), F31
+end83:
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	TBZ $1, R13, one143
+	TBZ $1, R4, one84
 	FMOVD F3, (R1)
-	TBZ $0, R13, end144
+	TBZ $0, R4, end85
 	ADD $8, R1, R26
 	VST1 V3.S[2], (R26)
-	B end144
-one143:
+	B end85
+one84:
 	FMOVS F3, (R1)
-end144:
-stored140:
+end85:
+stored81:
 	SUB R10, R1, R1
-rows79from3:
-	TBZ $2, R13, part145
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from3:
+	TBZ $2, R4, part86
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	B stored146
-part145:
-	TBZ $1, R13, one147
-	FMOVD (R1), F31
-	TBZ $0, R13, end148
-	ADD $8, R1, R26
+	B stored87
+part86:
+	TBZ $1, R4, one88
+	FMOVD (R2), F31
+	TBZ $0, R4, end89
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end148
-one147:
-	FMOVS (R1), F31
-end148:
+	B end89
+one88:
+	FMOVS (R2), F31
+end89:
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	TBZ $1, R13, one149
+	TBZ $1, R4, one90
 	FMOVD F2, (R1)
-	TBZ $0, R13, end150
+	TBZ $0, R4, end91
 	ADD $8, R1, R26
 	VST1 V2.S[2], (R26)
-	B end150
-one149:
+	B end91
+one90:
 	FMOVS F2, (R1)
-end150:
-stored146:
+end91:
+stored87:
 	SUB R10, R1, R1
-rows79from2:
-	TBZ $2, R13, part151
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from2:
+	TBZ $2, R4, part92
+	FMOVQ (R2), F31
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
 	FMOVQ F1, (R1)
-	B stored152
-part151:
-	TBZ $1, R13, one153
-	FMOVD (R1), F31
-	TBZ $0, R13, end154
-	ADD $8, R1, R26
+	B stored93
+part92:
+	TBZ $1, R4, one94
+	FMOVD (R2), F31
+	TBZ $0, R4, end95
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end154
-one153:
-	FMOVS (R1), F31
-end154:
+	B end95
+one94:
+	FMOVS (R2), F31
+end95:
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	TBZ $1, R13, one155
+	TBZ $1, R4, one96
 	FMOVD F1, (R1)
-	TBZ $0, R13, end156
+	TBZ $0, R4, end97
 	ADD $8, R1, R26
 	VST1 V1.S[2], (R26)
-	B end156
-one155:
+	B end97
+one96:
 	FMOVS F1, (R1)
-end156:
-stored152:
+end97:
+stored93:
 	SUB R10, R1, R1
-rows79from1:
-	TBZ $2, R13, part157
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows20from1:
+	TBZ $2, R4, part98
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	B stored158
-part157:
-	TBZ $1, R13, one159
-	FMOVD (R1), F31
-	TBZ $0, R13, end160
-	ADD $8, R1, R26
+	B stored99
+part98:
+	TBZ $1, R4, one100
+	FMOVD (R2), F31
+	TBZ $0, R4, end101
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end160
-one159:
-	FMOVS (R1), F31
-end160:
+	B end101
+one100:
+	FMOVS (R2), F31
+end101:
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	TBZ $1, R13, one161
+	TBZ $1, R4, one102
 	FMOVD F0, (R1)
-	TBZ $0, R13, end162
+	TBZ $0, R4, end103
 	ADD $8, R1, R26
 	VST1 V0.S[2], (R26)
-	B end162
-one161:
+	B end103
+one102:
 	FMOVS F0, (R1)
-end162:
-stored158:
-stored17:
+end103:
+stored99:
+	B stored19
+alone17:
+	CMP $7, R9
+	BGE from105
+	CMP $4, R9
+	BGE from106
+	CMP $2, R9
+	BGE from107
+	B rows104from1
+from107:
+	CMP $3, R9
+	BGE from108
+	B rows104from2
+from108:
+	B rows104from3
+from106:
+	CMP $5, R9
+	BGE from109
+	B rows104from4
+from109:
+	CMP $6, R9
+	BGE from110
+	B rows104from5
+from110:
+	B rows104from6
+from105:
+	CMP $10, R9
+	BGE from111
+	CMP $8, R9
+	BGE from112
+	B rows104from7
+from112:
+	CMP $9, R9
+	BGE from113
+	B rows104from8
+from113:
+	B rows104from9
+from111:
+	CMP $11, R9
+	BGE from114
+	B rows104from10
+from114:
+	CMP $12, R9
+	BGE from115
+	B rows104from11
+from115:
+	B rows104from12
+rows104from12:
+	TBZ $2, R4, part116
+	FMOVQ F11, (R1)
+	B stored117
+part116:
+	TBZ $1, R4, one118
+	FMOVD F11, (R1)
+	TBZ $0, R4, end119
+	ADD $8, R1, R26
+	VST1 V11.S[2], (R26)
+	B end119
+one118:
+	FMOVS F11, (R1)
+end119:
+stored117:
+	SUB R10, R1, R1
+rows104from11:
+	TBZ $2, R4, part120
+	FMOVQ F10, (R1)
+	B stored121
+part120:
+	TBZ $1, R4, one122
+	FMOVD F10, (R1)
+	TBZ $0, R4, end123
+	ADD $8, R1, R26
+	VST1 V10.S[2], (R26)
+	B end123
+one122:
+	FMOVS F10, (R1)
+end123:
+stored121:
+	SUB R10, R1, R1
+rows104from10:
+	TBZ $2, R4, part124
+	FMOVQ F9, (R1)
+	B stored125
+part124:
+	TBZ $1, R4, one126
+	FMOVD F9, (R1)
+	TBZ $0, R4, end127
+	ADD $8, R1, R26
+	VST1 V9.S[2], (R26)
+	B end127
+one126:
+	FMOVS F9, (R1)
+end127:
+stored125:
+	SUB R10, R1, R1
+rows104from9:
+	TBZ $2, R4, part128
+	FMOVQ F8, (R1)
+	B stored129
+part128:
+	TBZ $1, R4, one130
+	FMOVD F8, (R1)
+	TBZ $0, R4, end131
+	ADD $8, R1, R26
+	VST1 V8.S[2], (R26)
+	B end131
+one130:
+	FMOVS F8, (R1)
+end131:
+stored129:
+	SUB R10, R1, R1
+rows104from8:
+	TBZ $2, R4, part132
+	FMOVQ F7, (R1)
+	B stored133
+part132:
+	TBZ $1, R4, one134
+	FMOVD F7, (R1)
+	TBZ $0, R4, end135
+	ADD $8, R1, R26
+	VST1 V7.S[2], (R26)
+	B end135
+one134:
+	FMOVS F7, (R1)
+end135:
+stored133:
+	SUB R10, R1, R1
+rows104from7:
+	TBZ $2, R4, part136
+	FMOVQ F6, (R1)
+	B stored137
+part136:
+	TBZ $1, R4, one138
+	FMOVD F6, (R1)
+	TBZ $0, R4, end139
+	ADD $8, R1, R26
+	VST1 V6.S[2], (R26)
+	B end139
+one138:
+	FMOVS F6, (R1)
+end139:
+stored137:
+	SUB R10, R1, R1
+rows104from6:
+	TBZ $2, R4, part140
+	FMOVQ F5, (R1)
+	B stored141
+part140:
+	TBZ $1, R4, one142
+	FMOVD F5, (R1)
+	TBZ $0, R4, end143
+	ADD $8, R1, R26
+	VST1 V5.S[2], (R26)
+	B end143
+one142:
+	FMOVS F5, (R1)
+end143:
+stored141:
+	SUB R10, R1, R1
+rows104from5:
+	TBZ $2, R4, part144
+	FMOVQ F4, (R1)
+	B stored145
+part144:
+	TBZ $1, R4, one146
+	FMOVD F4, (R1)
+	TBZ $0, R4, end147
+	ADD $8, R1, R26
+	VST1 V4.S[2], (R26)
+	B end147
+one146:
+	FMOVS F4, (R1)
+end147:
+stored145:
+	SUB R10, R1, R1
+rows104from4:
+	TBZ $2, R4, part148
+	FMOVQ F3, (R1)
+	B stored149
+part148:
+	TBZ $1, R4, one150
+	FMOVD F3, (R1)
+	TBZ $0, R4, end151
+	ADD $8, R1, R26
+	VST1 V3.S[2], (R26)
+	B end151
+one150:
+	FMOVS F3, (R1)
+end151:
+stored149:
+	SUB R10, R1, R1
+rows104from3:
+	TBZ $2, R4, part152
+	FMOVQ F2, (R1)
+	B stored153
+part152:
+	TBZ $1, R4, one154
+	FMOVD F2, (R1)
+	TBZ $0, R4, end155
+	ADD $8, R1, R26
+	VST1 V2.S[2], (R26)
+	B end155
+one154:
+	FMOVS F2, (R1)
+end155:
+stored153:
+	SUB R10, R1, R1
+rows104from2:
+	TBZ $2, R4, part156
+	FMOVQ F1, (R1)
+	B stored157
+part156:
+	TBZ $1, R4, one158
+	FMOVD F1, (R1)
+	TBZ $0, R4, end159
+	ADD $8, R1, R26
+	VST1 V1.S[2], (R26)
+	B end159
+one158:
+	FMOVS F1, (R1)
+end159:
+stored157:
+	SUB R10, R1, R1
+rows104from1:
+	TBZ $2, R4, part160
+	FMOVQ F0, (R1)
+	B stored161
+part160:
+	TBZ $1, R4, one162
+	FMOVD F0, (R1)
+	TBZ $0, R4, end163
+	ADD $8, R1, R26
+	VST1 V0.S[2], (R26)
+	B end163
+one162:
+	FMOVS F0, (R1)
+end163:
+stored161:
+stored19:
 	SUBS $1, R11, R11
 	BNE next1
 	RET
@@ -1002,59 +1023,59 @@ TEXT ·gradTileNEONx1(SB), NOSPLIT, $0-8
 	VEOR V9.B16, V9.B16, V9.B16
 	VEOR V10.B16, V10.B16, V10.B16
 	VEOR V11.B16, V11.B16, V11.B16
-row163:
+row164:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $7, R11
-	BGE from168
-	CMP $4, R11
 	BGE from169
-	CMP $2, R11
+	CMP $4, R11
 	BGE from170
-	B pixel165by1
-from170:
-	CMP $3, R11
+	CMP $2, R11
 	BGE from171
-	B pixel165by2
+	B pixel166by1
 from171:
-	B pixel165by3
-from169:
-	CMP $5, R11
+	CMP $3, R11
 	BGE from172
-	B pixel165by4
+	B pixel166by2
 from172:
-	CMP $6, R11
+	B pixel166by3
+from170:
+	CMP $5, R11
 	BGE from173
-	B pixel165by5
+	B pixel166by4
 from173:
-	B pixel165by6
-from168:
-	CMP $10, R11
+	CMP $6, R11
 	BGE from174
-	CMP $8, R11
-	BGE from175
-	B pixel165by7
-from175:
-	CMP $9, R11
-	BGE from176
-	B pixel165by8
-from176:
-	B pixel165by9
+	B pixel166by5
 from174:
-	CMP $11, R11
+	B pixel166by6
+from169:
+	CMP $10, R11
+	BGE from175
+	CMP $8, R11
+	BGE from176
+	B pixel166by7
+from176:
+	CMP $9, R11
 	BGE from177
-	B pixel165by10
+	B pixel166by8
 from177:
-	CMP $12, R11
+	B pixel166by9
+from175:
+	CMP $11, R11
 	BGE from178
-	B pixel165by11
+	B pixel166by10
 from178:
-	B pixel165by12
-pixel165by12:
-	TBZ $2, R13, part166by12
+	CMP $12, R11
+	BGE from179
+	B pixel166by11
+from179:
+	B pixel166by12
+pixel166by12:
+	TBZ $2, R13, part167by12
 	FMOVQ (R2), F12
-whole167by12:
+whole168by12:
 	FMOVQ (R1), F13
 	FMOVQ 16(R1), F14
 	FMOVQ 32(R1), F15
@@ -1073,23 +1094,23 @@ whole167by12:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by12
-	B rowdone164
-part166by12:
-	TBZ $1, R13, one179
+	BNE pixel166by12
+	B rowdone165
+part167by12:
+	TBZ $1, R13, one180
 	FMOVD (R2), F12
-	TBZ $0, R13, end180
+	TBZ $0, R13, end181
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end180
-one179:
+	B end181
+one180:
 	FMOVS (R2), F12
-end180:
-	B whole167by12
-pixel165by11:
-	TBZ $2, R13, part166by11
+end181:
+	B whole168by12
+pixel166by11:
+	TBZ $2, R13, part167by11
 	FMOVQ (R2), F12
-whole167by11:
+whole168by11:
 	FMOVQ (R1), F13
 	FMOVQ 16(R1), F14
 	FMOVD 32(R1), F15
@@ -1109,23 +1130,23 @@ whole167by11:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by11
-	B rowdone164
-part166by11:
-	TBZ $1, R13, one181
+	BNE pixel166by11
+	B rowdone165
+part167by11:
+	TBZ $1, R13, one182
 	FMOVD (R2), F12
-	TBZ $0, R13, end182
+	TBZ $0, R13, end183
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end182
-one181:
+	B end183
+one182:
 	FMOVS (R2), F12
-end182:
-	B whole167by11
-pixel165by10:
-	TBZ $2, R13, part166by10
+end183:
+	B whole168by11
+pixel166by10:
+	TBZ $2, R13, part167by10
 	FMOVQ (R2), F12
-whole167by10:
+whole168by10:
 	FMOVQ (R1), F13
 	FMOVQ 16(R1), F14
 	FMOVD 32(R1), F15
@@ -1142,23 +1163,23 @@ whole167by10:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by10
-	B rowdone164
-part166by10:
-	TBZ $1, R13, one183
+	BNE pixel166by10
+	B rowdone165
+part167by10:
+	TBZ $1, R13, one184
 	FMOVD (R2), F12
-	TBZ $0, R13, end184
+	TBZ $0, R13, end185
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end184
-one183:
+	B end185
+one184:
 	FMOVS (R2), F12
-end184:
-	B whole167by10
-pixel165by9:
-	TBZ $2, R13, part166by9
+end185:
+	B whole168by10
+pixel166by9:
+	TBZ $2, R13, part167by9
 	FMOVQ (R2), F12
-whole167by9:
+whole168by9:
 	FMOVQ (R1), F13
 	FMOVQ 16(R1), F14
 	FMOVS 32(R1), F15
@@ -1174,23 +1195,23 @@ whole167by9:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by9
-	B rowdone164
-part166by9:
-	TBZ $1, R13, one185
+	BNE pixel166by9
+	B rowdone165
+part167by9:
+	TBZ $1, R13, one186
 	FMOVD (R2), F12
-	TBZ $0, R13, end186
+	TBZ $0, R13, end187
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end186
-one185:
+	B end187
+one186:
 	FMOVS (R2), F12
-end186:
-	B whole167by9
-pixel165by8:
-	TBZ $2, R13, part166by8
+end187:
+	B whole168by9
+pixel166by8:
+	TBZ $2, R13, part167by8
 	FMOVQ (R2), F12
-whole167by8:
+whole168by8:
 	FMOVQ (R1), F13
 	FMOVQ 16(R1), F14
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
@@ -1204,23 +1225,23 @@ whole167by8:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by8
-	B rowdone164
-part166by8:
-	TBZ $1, R13, one187
+	BNE pixel166by8
+	B rowdone165
+part167by8:
+	TBZ $1, R13, one188
 	FMOVD (R2), F12
-	TBZ $0, R13, end188
+	TBZ $0, R13, end189
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end188
-one187:
+	B end189
+one188:
 	FMOVS (R2), F12
-end188:
-	B whole167by8
-pixel165by7:
-	TBZ $2, R13, part166by7
+end189:
+	B whole168by8
+pixel166by7:
+	TBZ $2, R13, part167by7
 	FMOVQ (R2), F12
-whole167by7:
+whole168by7:
 	FMOVQ (R1), F13
 	FMOVD 16(R1), F14
 	ADD $24, R1, R26
@@ -1235,23 +1256,23 @@ whole167by7:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by7
-	B rowdone164
-part166by7:
-	TBZ $1, R13, one189
+	BNE pixel166by7
+	B rowdone165
+part167by7:
+	TBZ $1, R13, one190
 	FMOVD (R2), F12
-	TBZ $0, R13, end190
+	TBZ $0, R13, end191
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end190
-one189:
+	B end191
+one190:
 	FMOVS (R2), F12
-end190:
-	B whole167by7
-pixel165by6:
-	TBZ $2, R13, part166by6
+end191:
+	B whole168by7
+pixel166by6:
+	TBZ $2, R13, part167by6
 	FMOVQ (R2), F12
-whole167by6:
+whole168by6:
 	FMOVQ (R1), F13
 	FMOVD 16(R1), F14
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
@@ -1263,23 +1284,23 @@ whole167by6:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by6
-	B rowdone164
-part166by6:
-	TBZ $1, R13, one191
+	BNE pixel166by6
+	B rowdone165
+part167by6:
+	TBZ $1, R13, one192
 	FMOVD (R2), F12
-	TBZ $0, R13, end192
+	TBZ $0, R13, end193
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end192
-one191:
+	B end193
+one192:
 	FMOVS (R2), F12
-end192:
-	B whole167by6
-pixel165by5:
-	TBZ $2, R13, part166by5
+end193:
+	B whole168by6
+pixel166by5:
+	TBZ $2, R13, part167by5
 	FMOVQ (R2), F12
-whole167by5:
+whole168by5:
 	FMOVQ (R1), F13
 	FMOVS 16(R1), F14
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
@@ -1290,23 +1311,23 @@ whole167by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by5
-	B rowdone164
-part166by5:
-	TBZ $1, R13, one193
+	BNE pixel166by5
+	B rowdone165
+part167by5:
+	TBZ $1, R13, one194
 	FMOVD (R2), F12
-	TBZ $0, R13, end194
+	TBZ $0, R13, end195
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end194
-one193:
+	B end195
+one194:
 	FMOVS (R2), F12
-end194:
-	B whole167by5
-pixel165by4:
-	TBZ $2, R13, part166by4
+end195:
+	B whole168by5
+pixel166by4:
+	TBZ $2, R13, part167by4
 	FMOVQ (R2), F12
-whole167by4:
+whole168by4:
 	FMOVQ (R1), F13
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
 	WORD $0x4fad1181 // fmla v1.4s, v12.4s, v13.s[1]
@@ -1315,23 +1336,23 @@ whole167by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by4
-	B rowdone164
-part166by4:
-	TBZ $1, R13, one195
+	BNE pixel166by4
+	B rowdone165
+part167by4:
+	TBZ $1, R13, one196
 	FMOVD (R2), F12
-	TBZ $0, R13, end196
+	TBZ $0, R13, end197
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end196
-one195:
+	B end197
+one196:
 	FMOVS (R2), F12
-end196:
-	B whole167by4
-pixel165by3:
-	TBZ $2, R13, part166by3
+end197:
+	B whole168by4
+pixel166by3:
+	TBZ $2, R13, part167by3
 	FMOVQ (R2), F12
-whole167by3:
+whole168by3:
 	FMOVD (R1), F13
 	ADD $8, R1, R26
 	VLD1 (R26), V13.S[2]
@@ -1341,454 +1362,467 @@ whole167by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by3
-	B rowdone164
-part166by3:
-	TBZ $1, R13, one197
+	BNE pixel166by3
+	B rowdone165
+part167by3:
+	TBZ $1, R13, one198
 	FMOVD (R2), F12
-	TBZ $0, R13, end198
+	TBZ $0, R13, end199
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end198
-one197:
+	B end199
+one198:
 	FMOVS (R2), F12
-end198:
-	B whole167by3
-pixel165by2:
-	TBZ $2, R13, part166by2
+end199:
+	B whole168by3
+pixel166by2:
+	TBZ $2, R13, part167by2
 	FMOVQ (R2), F12
-whole167by2:
+whole168by2:
 	FMOVD (R1), F13
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
 	WORD $0x4fad1181 // fmla v1.4s, v12.4s, v13.s[1]
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by2
-	B rowdone164
-part166by2:
-	TBZ $1, R13, one199
+	BNE pixel166by2
+	B rowdone165
+part167by2:
+	TBZ $1, R13, one200
 	FMOVD (R2), F12
-	TBZ $0, R13, end200
+	TBZ $0, R13, end201
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end200
-one199:
+	B end201
+one200:
 	FMOVS (R2), F12
-end200:
-	B whole167by2
-pixel165by1:
-	TBZ $2, R13, part166by1
+end201:
+	B whole168by2
+pixel166by1:
+	TBZ $2, R13, part167by1
 	FMOVQ (R2), F12
-whole167by1:
+whole168by1:
 	FMOVS (R1), F13
 	WORD $0x4f8d1180 // fmla v0.4s, v12.4s, v13.s[0]
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel165by1
-	B rowdone164
-part166by1:
-	TBZ $1, R13, one201
+	BNE pixel166by1
+	B rowdone165
+part167by1:
+	TBZ $1, R13, one202
 	FMOVD (R2), F12
-	TBZ $0, R13, end202
+	TBZ $0, R13, end203
 	ADD $8, R2, R26
 	VLD1 (R26), V12.S[2]
-	B end202
-one201:
+	B end203
+one202:
 	FMOVS (R2), F12
-end202:
-	B whole167by1
-rowdone164:
+end203:
+	B whole168by1
+rowdone165:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row163
+	BNE row164
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $7, R11
-	BGE from204
-	CMP $4, R11
 	BGE from205
-	CMP $2, R11
+	CMP $4, R11
 	BGE from206
-	B rows203from1
-from206:
-	CMP $3, R11
+	CMP $2, R11
 	BGE from207
-	B rows203from2
+	B rows204from1
 from207:
-	B rows203from3
-from205:
-	CMP $5, R11
+	CMP $3, R11
 	BGE from208
-	B rows203from4
+	B rows204from2
 from208:
-	CMP $6, R11
+	B rows204from3
+from206:
+	CMP $5, R11
 	BGE from209
-	B rows203from5
+	B rows204from4
 from209:
-	B rows203from6
-from204:
-	CMP $10, R11
+	CMP $6, R11
 	BGE from210
-	CMP $8, R11
-	BGE from211
-	B rows203from7
-from211:
-	CMP $9, R11
-	BGE from212
-	B rows203from8
-from212:
-	B rows203from9
+	B rows204from5
 from210:
-	CMP $11, R11
+	B rows204from6
+from205:
+	CMP $10, R11
+	BGE from211
+	CMP $8, R11
+	BGE from212
+	B rows204from7
+from212:
+	CMP $9, R11
 	BGE from213
-	B rows203from10
+	B rows204from8
 from213:
-	CMP $12, R11
+	B rows204from9
+from211:
+	CMP $11, R11
 	BGE from214
-	B rows203from11
+	B rows204from10
 from214:
-	B rows203from12
-rows203from12:
-	TBZ $2, R13, part215
-	FMOVQ (R1), F31
+	CMP $12, R11
+	BGE from215
+	B rows204from11
+from215:
+	B rows204from12
+rows204from12:
+	TBZ $2, R13, part216
+	FMOVQ (R2), F31
 	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
 	FMOVQ F11, (R1)
-	B stored216
-part215:
-	TBZ $1, R13, one217
-	FMOVD (R1), F31
-	TBZ $0, R13, end218
-	ADD $8, R1, R26
+	B stored217
+part216:
+	TBZ $1, R13, one218
+	FMOVD (R2), F31
+	TBZ $0, R13, end219
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end218
-one217:
-	FMOVS (R1), F31
-end218:
+	B end219
+one218:
+	FMOVS (R2), F31
+end219:
 	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	TBZ $1, R13, one219
+	TBZ $1, R13, one220
 	FMOVD F11, (R1)
-	TBZ $0, R13, end220
+	TBZ $0, R13, end221
 	ADD $8, R1, R26
 	VST1 V11.S[2], (R26)
-	B end220
-one219:
+	B end221
+one220:
 	FMOVS F11, (R1)
-end220:
-stored216:
+end221:
+stored217:
 	SUB R10, R1, R1
-rows203from11:
-	TBZ $2, R13, part221
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from11:
+	TBZ $2, R13, part222
+	FMOVQ (R2), F31
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
 	FMOVQ F10, (R1)
-	B stored222
-part221:
-	TBZ $1, R13, one223
-	FMOVD (R1), F31
-	TBZ $0, R13, end224
-	ADD $8, R1, R26
+	B stored223
+part222:
+	TBZ $1, R13, one224
+	FMOVD (R2), F31
+	TBZ $0, R13, end225
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end224
-one223:
-	FMOVS (R1), F31
-end224:
+	B end225
+one224:
+	FMOVS (R2), F31
+end225:
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	TBZ $1, R13, one225
+	TBZ $1, R13, one226
 	FMOVD F10, (R1)
-	TBZ $0, R13, end226
+	TBZ $0, R13, end227
 	ADD $8, R1, R26
 	VST1 V10.S[2], (R26)
-	B end226
-one225:
+	B end227
+one226:
 	FMOVS F10, (R1)
-end226:
-stored222:
+end227:
+stored223:
 	SUB R10, R1, R1
-rows203from10:
-	TBZ $2, R13, part227
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from10:
+	TBZ $2, R13, part228
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	B stored228
-part227:
-	TBZ $1, R13, one229
-	FMOVD (R1), F31
-	TBZ $0, R13, end230
-	ADD $8, R1, R26
+	B stored229
+part228:
+	TBZ $1, R13, one230
+	FMOVD (R2), F31
+	TBZ $0, R13, end231
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end230
-one229:
-	FMOVS (R1), F31
-end230:
+	B end231
+one230:
+	FMOVS (R2), F31
+end231:
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	TBZ $1, R13, one231
+	TBZ $1, R13, one232
 	FMOVD F9, (R1)
-	TBZ $0, R13, end232
+	TBZ $0, R13, end233
 	ADD $8, R1, R26
 	VST1 V9.S[2], (R26)
-	B end232
-one231:
+	B end233
+one232:
 	FMOVS F9, (R1)
-end232:
-stored228:
+end233:
+stored229:
 	SUB R10, R1, R1
-rows203from9:
-	TBZ $2, R13, part233
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from9:
+	TBZ $2, R13, part234
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	B stored234
-part233:
-	TBZ $1, R13, one235
-	FMOVD (R1), F31
-	TBZ $0, R13, end236
-	ADD $8, R1, R26
+	B stored235
+part234:
+	TBZ $1, R13, one236
+	FMOVD (R2), F31
+	TBZ $0, R13, end237
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end236
-one235:
-	FMOVS (R1), F31
-end236:
+	B end237
+one236:
+	FMOVS (R2), F31
+end237:
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	TBZ $1, R13, one237
+	TBZ $1, R13, one238
 	FMOVD F8, (R1)
-	TBZ $0, R13, end238
+	TBZ $0, R13, end239
 	ADD $8, R1, R26
 	VST1 V8.S[2], (R26)
-	B end238
-one237:
+	B end239
+one238:
 	FMOVS F8, (R1)
-end238:
-stored234:
+end239:
+stored235:
 	SUB R10, R1, R1
-rows203from8:
-	TBZ $2, R13, part239
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from8:
+	TBZ $2, R13, part240
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
 	FMOVQ F7, (R1)
-	B stored240
-part239:
-	TBZ $1, R13, one241
-	FMOVD (R1), F31
-	TBZ $0, R13, end242
-	ADD $8, R1, R26
+	B stored241
+part240:
+	TBZ $1, R13, one242
+	FMOVD (R2), F31
+	TBZ $0, R13, end243
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end242
-one241:
-	FMOVS (R1), F31
-end242:
+	B end243
+one242:
+	FMOVS (R2), F31
+end243:
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	TBZ $1, R13, one243
+	TBZ $1, R13, one244
 	FMOVD F7, (R1)
-	TBZ $0, R13, end244
+	TBZ $0, R13, end245
 	ADD $8, R1, R26
 	VST1 V7.S[2], (R26)
-	B end244
-one243:
+	B end245
+one244:
 	FMOVS F7, (R1)
-end244:
-stored240:
+end245:
+stored241:
 	SUB R10, R1, R1
-rows203from7:
-	TBZ $2, R13, part245
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from7:
+	TBZ $2, R13, part246
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	B stored246
-part245:
-	TBZ $1, R13, one247
-	FMOVD (R1), F31
-	TBZ $0, R13, end248
-	ADD $8, R1, R26
+	B stored247
+part246:
+	TBZ $1, R13, one248
+	FMOVD (R2), F31
+	TBZ $0, R13, end249
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end248
-one247:
-	FMOVS (R1), F31
-end248:
+	B end249
+one248:
+	FMOVS (R2), F31
+end249:
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	TBZ $1, R13, one249
+	TBZ $1, R13, one250
 	FMOVD F6, (R1)
-	TBZ $0, R13, end250
+	TBZ $0, R13, end251
 	ADD $8, R1, R26
 	VST1 V6.S[2], (R26)
-	B end250
-one249:
+	B end251
+one250:
 	FMOVS F6, (R1)
-end250:
-stored246:
+end251:
+stored247:
 	SUB R10, R1, R1
-rows203from6:
-	TBZ $2, R13, part251
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from6:
+	TBZ $2, R13, part252
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
 	FMOVQ F5, (R1)
-	B stored252
-part251:
-	TBZ $1, R13, one253
-	FMOVD (R1), F31
-	TBZ $0, R13, end254
-	ADD $8, R1, R26
+	B stored253
+part252:
+	TBZ $1, R13, one254
+	FMOVD (R2), F31
+	TBZ $0, R13, end255
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end254
-one253:
-	FMOVS (R1), F31
-end254:
+	B end255
+one254:
+	FMOVS (R2), F31
+end255:
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	TBZ $1, R13, one255
+	TBZ $1, R13, one256
 	FMOVD F5, (R1)
-	TBZ $0, R13, end256
+	TBZ $0, R13, end257
 	ADD $8, R1, R26
 	VST1 V5.S[2], (R26)
-	B end256
-one255:
+	B end257
+one256:
 	FMOVS F5, (R1)
-end256:
-stored252:
+end257:
+stored253:
 	SUB R10, R1, R1
-rows203from5:
-	TBZ $2, R13, part257
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from5:
+	TBZ $2, R13, part258
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	B stored258
-part257:
-	TBZ $1, R13, one259
-	FMOVD (R1), F31
-	TBZ $0, R13, end260
-	ADD $8, R1, R26
+	B stored259
+part258:
+	TBZ $1, R13, one260
+	FMOVD (R2), F31
+	TBZ $0, R13, end261
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end260
-one259:
-	FMOVS (R1), F31
-end260:
+	B end261
+one260:
+	FMOVS (R2), F31
+end261:
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	TBZ $1, R13, one261
+	TBZ $1, R13, one262
 	FMOVD F4, (R1)
-	TBZ $0, R13, end262
+	TBZ $0, R13, end263
 	ADD $8, R1, R26
 	VST1 V4.S[2], (R26)
-	B end262
-one261:
+	B end263
+one262:
 	FMOVS F4, (R1)
-end262:
-stored258:
+end263:
+stored259:
 	SUB R10, R1, R1
-rows203from4:
-	TBZ $2, R13, part263
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from4:
+	TBZ $2, R13, part264
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	B stored264
-part263:
-	TBZ $1, R13, one265
-	FMOVD (R1), F31
-	TBZ $0, R13, end266
-	ADD $8, R1, R26
+	B stored265
+part264:
+	TBZ $1, R13, one266
+	FMOVD (R2), F31
+	TBZ $0, R13, end267
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end266
-one265:
-	FMOVS (R1), F31
-end266:
+	B end267
+one266:
+	FMOVS (R2), F31
+end267:
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	TBZ $1, R13, one267
+	TBZ $1, R13, one268
 	FMOVD F3, (R1)
-	TBZ $0, R13, end268
+	TBZ $0, R13, end269
 	ADD $8, R1, R26
 	VST1 V3.S[2], (R26)
-	B end268
-one267:
+	B end269
+one268:
 	FMOVS F3, (R1)
-end268:
-stored264:
+end269:
+stored265:
 	SUB R10, R1, R1
-rows203from3:
-	TBZ $2, R13, part269
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from3:
+	TBZ $2, R13, part270
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	B stored270
-part269:
-	TBZ $1, R13, one271
-	FMOVD (R1), F31
-	TBZ $0, R13, end272
-	ADD $8, R1, R26
+	B stored271
+part270:
+	TBZ $1, R13, one272
+	FMOVD (R2), F31
+	TBZ $0, R13, end273
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end272
-one271:
-	FMOVS (R1), F31
-end272:
+	B end273
+one272:
+	FMOVS (R2), F31
+end273:
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	TBZ $1, R13, one273
+	TBZ $1, R13, one274
 	FMOVD F2, (R1)
-	TBZ $0, R13, end274
+	TBZ $0, R13, end275
 	ADD $8, R1, R26
 	VST1 V2.S[2], (R26)
-	B end274
-one273:
+	B end275
+one274:
 	FMOVS F2, (R1)
-end274:
-stored270:
+end275:
+stored271:
 	SUB R10, R1, R1
-rows203from2:
-	TBZ $2, R13, part275
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from2:
+	TBZ $2, R13, part276
+	FMOVQ (R2), F31
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
 	FMOVQ F1, (R1)
-	B stored276
-part275:
-	TBZ $1, R13, one277
-	FMOVD (R1), F31
-	TBZ $0, R13, end278
-	ADD $8, R1, R26
+	B stored277
+part276:
+	TBZ $1, R13, one278
+	FMOVD (R2), F31
+	TBZ $0, R13, end279
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end278
-one277:
-	FMOVS (R1), F31
-end278:
+	B end279
+one278:
+	FMOVS (R2), F31
+end279:
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	TBZ $1, R13, one279
+	TBZ $1, R13, one280
 	FMOVD F1, (R1)
-	TBZ $0, R13, end280
+	TBZ $0, R13, end281
 	ADD $8, R1, R26
 	VST1 V1.S[2], (R26)
-	B end280
-one279:
+	B end281
+one280:
 	FMOVS F1, (R1)
-end280:
-stored276:
+end281:
+stored277:
 	SUB R10, R1, R1
-rows203from1:
-	TBZ $2, R13, part281
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows204from1:
+	TBZ $2, R13, part282
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	B stored282
-part281:
-	TBZ $1, R13, one283
-	FMOVD (R1), F31
-	TBZ $0, R13, end284
-	ADD $8, R1, R26
+	B stored283
+part282:
+	TBZ $1, R13, one284
+	FMOVD (R2), F31
+	TBZ $0, R13, end285
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end284
-one283:
-	FMOVS (R1), F31
-end284:
+	B end285
+one284:
+	FMOVS (R2), F31
+end285:
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	TBZ $1, R13, one285
+	TBZ $1, R13, one286
 	FMOVD F0, (R1)
-	TBZ $0, R13, end286
+	TBZ $0, R13, end287
 	ADD $8, R1, R26
 	VST1 V0.S[2], (R26)
-	B end286
-one285:
+	B end287
+one286:
 	FMOVS F0, (R1)
-end286:
-stored282:
+end287:
+stored283:
 	RET
 
 // func depthwiseTileNEONx1
@@ -1814,10 +1848,10 @@ TEXT ·depthwiseTileNEONx1(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
+	MOVD tile_u(R0), R13
 	MOVD tile_kStep(R0), R12
 	LSL $2, R12, R12
-next287:
+next288:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -1832,8 +1866,8 @@ next287:
 	VEOR V11.B16, V11.B16, V11.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done290
-tap288:
+	CBZ R5, done291
+tap289:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -1842,51 +1876,51 @@ tap288:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $7, R9
-	BGE from292
-	CMP $4, R9
 	BGE from293
-	CMP $2, R9
+	CMP $4, R9
 	BGE from294
-	B k291by1
-from294:
-	CMP $3, R9
+	CMP $2, R9
 	BGE from295
-	B k291by2
+	B k292by1
 from295:
-	B k291by3
-from293:
-	CMP $5, R9
+	CMP $3, R9
 	BGE from296
-	B k291by4
+	B k292by2
 from296:
-	CMP $6, R9
+	B k292by3
+from294:
+	CMP $5, R9
 	BGE from297
-	B k291by5
+	B k292by4
 from297:
-	B k291by6
-from292:
-	CMP $10, R9
+	CMP $6, R9
 	BGE from298
-	CMP $8, R9
-	BGE from299
-	B k291by7
-from299:
-	CMP $9, R9
-	BGE from300
-	B k291by8
-from300:
-	B k291by9
+	B k292by5
 from298:
-	CMP $11, R9
+	B k292by6
+from293:
+	CMP $10, R9
+	BGE from299
+	CMP $8, R9
+	BGE from300
+	B k292by7
+from300:
+	CMP $9, R9
 	BGE from301
-	B k291by10
+	B k292by8
 from301:
-	CMP $12, R9
+	B k292by9
+from299:
+	CMP $11, R9
 	BGE from302
-	B k291by11
+	B k292by10
 from302:
-	B k291by12
-k291by12:
+	CMP $12, R9
+	BGE from303
+	B k292by11
+from303:
+	B k292by12
+k292by12:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -1915,9 +1949,9 @@ k291by12:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by12
-	B tapped289
-k291by11:
+	BNE k292by12
+	B tapped290
+k292by11:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -1944,9 +1978,9 @@ k291by11:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by11
-	B tapped289
-k291by10:
+	BNE k292by11
+	B tapped290
+k292by10:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -1971,9 +2005,9 @@ k291by10:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by10
-	B tapped289
-k291by9:
+	BNE k292by10
+	B tapped290
+k292by9:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -1996,9 +2030,9 @@ k291by9:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by9
-	B tapped289
-k291by8:
+	BNE k292by9
+	B tapped290
+k292by8:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2019,9 +2053,9 @@ k291by8:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by8
-	B tapped289
-k291by7:
+	BNE k292by8
+	B tapped290
+k292by7:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2040,9 +2074,9 @@ k291by7:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by7
-	B tapped289
-k291by6:
+	BNE k292by7
+	B tapped290
+k292by6:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2059,9 +2093,9 @@ k291by6:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by6
-	B tapped289
-k291by5:
+	BNE k292by6
+	B tapped290
+k292by5:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2076,9 +2110,9 @@ k291by5:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by5
-	B tapped289
-k291by4:
+	BNE k292by5
+	B tapped290
+k292by4:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2091,9 +2125,9 @@ k291by4:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by4
-	B tapped289
-k291by3:
+	BNE k292by4
+	B tapped290
+k292by3:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2104,9 +2138,9 @@ k291by3:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by3
-	B tapped289
-k291by2:
+	BNE k292by3
+	B tapped290
+k292by2:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
@@ -2115,21 +2149,21 @@ k291by2:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by2
-	B tapped289
-k291by1:
+	BNE k292by2
+	B tapped290
+k292by1:
 	FMOVQ (R2), F12
 	FMOVQ (R1), F13
 	VFMLA V13.S4, V12.S4, V0.S4
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k291by1
-tapped289:
+	BNE k292by1
+tapped290:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap288
-done290:
+	BNE tap289
+done291:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -2137,629 +2171,650 @@ done290:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding304
+	CBNZ R26, added305
+	CBZ R13, alone304
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added305:
 	CMP $7, R9
-	BGE from306
-	CMP $4, R9
-	BGE from307
-	CMP $2, R9
 	BGE from308
-	B rows305from1
-from308:
-	CMP $3, R9
+	CMP $4, R9
 	BGE from309
-	B rows305from2
-from309:
-	B rows305from3
-from307:
-	CMP $5, R9
+	CMP $2, R9
 	BGE from310
-	B rows305from4
+	B rows307from1
 from310:
-	CMP $6, R9
+	CMP $3, R9
 	BGE from311
-	B rows305from5
+	B rows307from2
 from311:
-	B rows305from6
-from306:
-	CMP $10, R9
+	B rows307from3
+from309:
+	CMP $5, R9
 	BGE from312
-	CMP $8, R9
-	BGE from313
-	B rows305from7
-from313:
-	CMP $9, R9
-	BGE from314
-	B rows305from8
-from314:
-	B rows305from9
+	B rows307from4
 from312:
-	CMP $11, R9
+	CMP $6, R9
+	BGE from313
+	B rows307from5
+from313:
+	B rows307from6
+from308:
+	CMP $10, R9
+	BGE from314
+	CMP $8, R9
 	BGE from315
-	B rows305from10
+	B rows307from7
 from315:
-	CMP $12, R9
+	CMP $9, R9
 	BGE from316
-	B rows305from11
+	B rows307from8
 from316:
-	B rows305from12
-rows305from12:
-	TBZ $2, R13, part317
+	B rows307from9
+from314:
+	CMP $11, R9
+	BGE from317
+	B rows307from10
+from317:
+	CMP $12, R9
+	BGE from318
+	B rows307from11
+from318:
+	B rows307from12
+rows307from12:
+	TBZ $2, R4, part319
+	FMOVQ (R2), F31
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
 	FMOVQ F11, (R1)
-	B stored318
-part317:
-	TBZ $1, R13, one319
+	B stored320
+part319:
+	TBZ $1, R4, one321
+	FMOVD (R2), F31
+	TBZ $0, R4, end322
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
+	B end322
+one321:
+	FMOVS (R2), F31
+end322:
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	TBZ $1, R4, one323
 	FMOVD F11, (R1)
-	TBZ $0, R13, end320
+	TBZ $0, R4, end324
 	ADD $8, R1, R26
 	VST1 V11.S[2], (R26)
-	B end320
-one319:
-	FMOVS F11, (R1)
-end320:
-stored318:
-	SUB R10, R1, R1
-rows305from11:
-	TBZ $2, R13, part321
-	FMOVQ F10, (R1)
-	B stored322
-part321:
-	TBZ $1, R13, one323
-	FMOVD F10, (R1)
-	TBZ $0, R13, end324
-	ADD $8, R1, R26
-	VST1 V10.S[2], (R26)
 	B end324
 one323:
-	FMOVS F10, (R1)
-end324:
-stored322:
-	SUB R10, R1, R1
-rows305from10:
-	TBZ $2, R13, part325
-	FMOVQ F9, (R1)
-	B stored326
-part325:
-	TBZ $1, R13, one327
-	FMOVD F9, (R1)
-	TBZ $0, R13, end328
-	ADD $8, R1, R26
-	VST1 V9.S[2], (R26)
-	B end328
-one327:
-	FMOVS F9, (R1)
-end328:
-stored326:
-	SUB R10, R1, R1
-rows305from9:
-	TBZ $2, R13, part329
-	FMOVQ F8, (R1)
-	B stored330
-part329:
-	TBZ $1, R13, one331
-	FMOVD F8, (R1)
-	TBZ $0, R13, end332
-	ADD $8, R1, R26
-	VST1 V8.S[2], (R26)
-	B end332
-one331:
-	FMOVS F8, (R1)
-end332:
-stored330:
-	SUB R10, R1, R1
-rows305from8:
-	TBZ $2, R13, part333
-	FMOVQ F7, (R1)
-	B stored334
-part333:
-	TBZ $1, R13, one335
-	FMOVD F7, (R1)
-	TBZ $0, R13, end336
-	ADD $8, R1, R26
-	VST1 V7.S[2], (R26)
-	B end336
-one335:
-	FMOVS F7, (R1)
-end336:
-stored334:
-	SUB R10, R1, R1
-rows305from7:
-	TBZ $2, R13, part337
-	FMOVQ F6, (R1)
-	B stored338
-part337:
-	TBZ $1, R13, one339
-	FMOVD F6, (R1)
-	TBZ $0, R13, end340
-	ADD $8, R1, R26
-	VST1 V6.S[2], (R26)
-	B end340
-one339:
-	FMOVS F6, (R1)
-end340:
-stored338:
-	SUB R10, R1, R1
-rows305from6:
-	TBZ $2, R13, part341
-	FMOVQ F5, (R1)
-	B stored342
-part341:
-	TBZ $1, R13, one343
-	FMOVD F5, (R1)
-	TBZ $0, R13, end344
-	ADD $8, R1, R26
-	VST1 V5.S[2], (R26)
-	B end344
-one343:
-	FMOVS F5, (R1)
-end344:
-stored342:
-	SUB R10, R1, R1
-rows305from5:
-	TBZ $2, R13, part345
-	FMOVQ F4, (R1)
-	B stored346
-part345:
-	TBZ $1, R13, one347
-	FMOVD F4, (R1)
-	TBZ $0, R13, end348
-	ADD $8, R1, R26
-	VST1 V4.S[2], (R26)
-	B end348
-one347:
-	FMOVS F4, (R1)
-end348:
-stored346:
-	SUB R10, R1, R1
-rows305from4:
-	TBZ $2, R13, part349
-	FMOVQ F3, (R1)
-	B stored350
-part349:
-	TBZ $1, R13, one351
-	FMOVD F3, (R1)
-	TBZ $0, R13, end352
-	ADD $8, R1, R26
-	VST1 V3.S[2], (R26)
-	B end352
-one351:
-	FMOVS F3, (R1)
-end352:
-stored350:
-	SUB R10, R1, R1
-rows305from3:
-	TBZ $2, R13, part353
-	FMOVQ F2, (R1)
-	B stored354
-part353:
-	TBZ $1, R13, one355
-	FMOVD F2, (R1)
-	TBZ $0, R13, end356
-	ADD $8, R1, R26
-	VST1 V2.S[2], (R26)
-	B end356
-one355:
-	FMOVS F2, (R1)
-end356:
-stored354:
-	SUB R10, R1, R1
-rows305from2:
-	TBZ $2, R13, part357
-	FMOVQ F1, (R1)
-	B stored358
-part357:
-	TBZ $1, R13, one359
-	FMOVD F1, (R1)
-	TBZ $0, R13, end360
-	ADD $8, R1, R26
-	VST1 V1.S[2], (R26)
-	B end360
-one359:
-	FMOVS F1, (R1)
-end360:
-stored358:
-	SUB R10, R1, R1
-rows305from1:
-	TBZ $2, R13, part361
-	FMOVQ F0, (R1)
-	B stored362
-part361:
-	TBZ $1, R13, one363
-	FMOVD F0, (R1)
-	TBZ $0, R13, end364
-	ADD $8, R1, R26
-	VST1 V0.S[2], (R26)
-	B end364
-one363:
-	FMOVS F0, (R1)
-end364:
-stored362:
-	B stored303
-adding304:
-	CMP $7, R9
-	BGE from366
-	CMP $4, R9
-	BGE from367
-	CMP $2, R9
-	BGE from368
-	B rows365from1
-from368:
-	CMP $3, R9
-	BGE from369
-	B rows365from2
-from369:
-	B rows365from3
-from367:
-	CMP $5, R9
-	BGE from370
-	B rows365from4
-from370:
-	CMP $6, R9
-	BGE from371
-	B rows365from5
-from371:
-	B rows365from6
-from366:
-	CMP $10, R9
-	BGE from372
-	CMP $8, R9
-	BGE from373
-	B rows365from7
-from373:
-	CMP $9, R9
-	BGE from374
-	B rows365from8
-from374:
-	B rows365from9
-from372:
-	CMP $11, R9
-	BGE from375
-	B rows365from10
-from375:
-	CMP $12, R9
-	BGE from376
-	B rows365from11
-from376:
-	B rows365from12
-rows365from12:
-	TBZ $2, R13, part377
-	FMOVQ (R1), F31
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	FMOVQ F11, (R1)
-	B stored378
-part377:
-	TBZ $1, R13, one379
-	FMOVD (R1), F31
-	TBZ $0, R13, end380
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end380
-one379:
-	FMOVS (R1), F31
-end380:
-	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
-	TBZ $1, R13, one381
-	FMOVD F11, (R1)
-	TBZ $0, R13, end382
-	ADD $8, R1, R26
-	VST1 V11.S[2], (R26)
-	B end382
-one381:
 	FMOVS F11, (R1)
-end382:
-stored378:
+end324:
+stored320:
 	SUB R10, R1, R1
-rows365from11:
-	TBZ $2, R13, part383
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from11:
+	TBZ $2, R4, part325
+	FMOVQ (R2), F31
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
 	FMOVQ F10, (R1)
-	B stored384
-part383:
-	TBZ $1, R13, one385
-	FMOVD (R1), F31
-	TBZ $0, R13, end386
-	ADD $8, R1, R26
+	B stored326
+part325:
+	TBZ $1, R4, one327
+	FMOVD (R2), F31
+	TBZ $0, R4, end328
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end386
-one385:
-	FMOVS (R1), F31
-end386:
+	B end328
+one327:
+	FMOVS (R2), F31
+end328:
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	TBZ $1, R13, one387
+	TBZ $1, R4, one329
 	FMOVD F10, (R1)
-	TBZ $0, R13, end388
+	TBZ $0, R4, end330
 	ADD $8, R1, R26
 	VST1 V10.S[2], (R26)
-	B end388
-one387:
+	B end330
+one329:
 	FMOVS F10, (R1)
-end388:
-stored384:
+end330:
+stored326:
 	SUB R10, R1, R1
-rows365from10:
-	TBZ $2, R13, part389
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from10:
+	TBZ $2, R4, part331
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	B stored390
-part389:
-	TBZ $1, R13, one391
-	FMOVD (R1), F31
-	TBZ $0, R13, end392
-	ADD $8, R1, R26
+	B stored332
+part331:
+	TBZ $1, R4, one333
+	FMOVD (R2), F31
+	TBZ $0, R4, end334
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end392
-one391:
-	FMOVS (R1), F31
-end392:
+	B end334
+one333:
+	FMOVS (R2), F31
+end334:
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
-	TBZ $1, R13, one393
+	TBZ $1, R4, one335
 	FMOVD F9, (R1)
-	TBZ $0, R13, end394
+	TBZ $0, R4, end336
 	ADD $8, R1, R26
 	VST1 V9.S[2], (R26)
-	B end394
-one393:
+	B end336
+one335:
 	FMOVS F9, (R1)
-end394:
-stored390:
+end336:
+stored332:
 	SUB R10, R1, R1
-rows365from9:
-	TBZ $2, R13, part395
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from9:
+	TBZ $2, R4, part337
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	B stored396
-part395:
-	TBZ $1, R13, one397
-	FMOVD (R1), F31
-	TBZ $0, R13, end398
-	ADD $8, R1, R26
+	B stored338
+part337:
+	TBZ $1, R4, one339
+	FMOVD (R2), F31
+	TBZ $0, R4, end340
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end398
-one397:
-	FMOVS (R1), F31
-end398:
+	B end340
+one339:
+	FMOVS (R2), F31
+end340:
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	TBZ $1, R13, one399
+	TBZ $1, R4, one341
 	FMOVD F8, (R1)
-	TBZ $0, R13, end400
+	TBZ $0, R4, end342
 	ADD $8, R1, R26
 	VST1 V8.S[2], (R26)
-	B end400
-one399:
+	B end342
+one341:
 	FMOVS F8, (R1)
-end400:
-stored396:
+end342:
+stored338:
 	SUB R10, R1, R1
-rows365from8:
-	TBZ $2, R13, part401
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from8:
+	TBZ $2, R4, part343
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
 	FMOVQ F7, (R1)
-	B stored402
-part401:
-	TBZ $1, R13, one403
-	FMOVD (R1), F31
-	TBZ $0, R13, end404
-	ADD $8, R1, R26
+	B stored344
+part343:
+	TBZ $1, R4, one345
+	FMOVD (R2), F31
+	TBZ $0, R4, end346
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end404
-one403:
-	FMOVS (R1), F31
-end404:
+	B end346
+one345:
+	FMOVS (R2), F31
+end346:
 	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
-	TBZ $1, R13, one405
+	TBZ $1, R4, one347
 	FMOVD F7, (R1)
-	TBZ $0, R13, end406
+	TBZ $0, R4, end348
 	ADD $8, R1, R26
 	VST1 V7.S[2], (R26)
-	B end406
-one405:
+	B end348
+one347:
 	FMOVS F7, (R1)
-end406:
-stored402:
+end348:
+stored344:
 	SUB R10, R1, R1
-rows365from7:
-	TBZ $2, R13, part407
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from7:
+	TBZ $2, R4, part349
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	B stored408
-part407:
-	TBZ $1, R13, one409
-	FMOVD (R1), F31
-	TBZ $0, R13, end410
-	ADD $8, R1, R26
+	B stored350
+part349:
+	TBZ $1, R4, one351
+	FMOVD (R2), F31
+	TBZ $0, R4, end352
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end410
-one409:
-	FMOVS (R1), F31
-end410:
+	B end352
+one351:
+	FMOVS (R2), F31
+end352:
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	TBZ $1, R13, one411
+	TBZ $1, R4, one353
 	FMOVD F6, (R1)
-	TBZ $0, R13, end412
+	TBZ $0, R4, end354
 	ADD $8, R1, R26
 	VST1 V6.S[2], (R26)
-	B end412
-one411:
+	B end354
+one353:
 	FMOVS F6, (R1)
-end412:
-stored408:
+end354:
+stored350:
 	SUB R10, R1, R1
-rows365from6:
-	TBZ $2, R13, part413
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from6:
+	TBZ $2, R4, part355
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
 	FMOVQ F5, (R1)
-	B stored414
-part413:
-	TBZ $1, R13, one415
-	FMOVD (R1), F31
-	TBZ $0, R13, end416
-	ADD $8, R1, R26
+	B stored356
+part355:
+	TBZ $1, R4, one357
+	FMOVD (R2), F31
+	TBZ $0, R4, end358
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end416
-one415:
-	FMOVS (R1), F31
-end416:
+	B end358
+one357:
+	FMOVS (R2), F31
+end358:
 	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
-	TBZ $1, R13, one417
+	TBZ $1, R4, one359
 	FMOVD F5, (R1)
-	TBZ $0, R13, end418
+	TBZ $0, R4, end360
 	ADD $8, R1, R26
 	VST1 V5.S[2], (R26)
-	B end418
-one417:
+	B end360
+one359:
 	FMOVS F5, (R1)
-end418:
-stored414:
+end360:
+stored356:
 	SUB R10, R1, R1
-rows365from5:
-	TBZ $2, R13, part419
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from5:
+	TBZ $2, R4, part361
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	B stored420
-part419:
-	TBZ $1, R13, one421
-	FMOVD (R1), F31
-	TBZ $0, R13, end422
-	ADD $8, R1, R26
+	B stored362
+part361:
+	TBZ $1, R4, one363
+	FMOVD (R2), F31
+	TBZ $0, R4, end364
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end422
-one421:
-	FMOVS (R1), F31
-end422:
+	B end364
+one363:
+	FMOVS (R2), F31
+end364:
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	TBZ $1, R13, one423
+	TBZ $1, R4, one365
 	FMOVD F4, (R1)
-	TBZ $0, R13, end424
+	TBZ $0, R4, end366
 	ADD $8, R1, R26
 	VST1 V4.S[2], (R26)
-	B end424
-one423:
+	B end366
+one365:
 	FMOVS F4, (R1)
-end424:
-stored420:
+end366:
+stored362:
 	SUB R10, R1, R1
-rows365from4:
-	TBZ $2, R13, part425
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from4:
+	TBZ $2, R4, part367
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	B stored426
-part425:
-	TBZ $1, R13, one427
-	FMOVD (R1), F31
-	TBZ $0, R13, end428
-	ADD $8, R1, R26
+	B stored368
+part367:
+	TBZ $1, R4, one369
+	FMOVD (R2), F31
+	TBZ $0, R4, end370
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end428
-one427:
-	FMOVS (R1), F31
-end428:
+	B end370
+one369:
+	FMOVS (R2), F31
+end370:
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
-	TBZ $1, R13, one429
+	TBZ $1, R4, one371
 	FMOVD F3, (R1)
-	TBZ $0, R13, end430
+	TBZ $0, R4, end372
 	ADD $8, R1, R26
 	VST1 V3.S[2], (R26)
-	B end430
-one429:
+	B end372
+one371:
 	FMOVS F3, (R1)
-end430:
-stored426:
+end372:
+stored368:
 	SUB R10, R1, R1
-rows365from3:
-	TBZ $2, R13, part431
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from3:
+	TBZ $2, R4, part373
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	B stored432
-part431:
-	TBZ $1, R13, one433
-	FMOVD (R1), F31
-	TBZ $0, R13, end434
-	ADD $8, R1, R26
+	B stored374
+part373:
+	TBZ $1, R4, one375
+	FMOVD (R2), F31
+	TBZ $0, R4, end376
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end434
-one433:
-	FMOVS (R1), F31
-end434:
+	B end376
+one375:
+	FMOVS (R2), F31
+end376:
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	TBZ $1, R13, one435
+	TBZ $1, R4, one377
 	FMOVD F2, (R1)
-	TBZ $0, R13, end436
+	TBZ $0, R4, end378
 	ADD $8, R1, R26
 	VST1 V2.S[2], (R26)
-	B end436
-one435:
+	B end378
+one377:
 	FMOVS F2, (R1)
-end436:
-stored432:
+end378:
+stored374:
 	SUB R10, R1, R1
-rows365from2:
-	TBZ $2, R13, part437
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from2:
+	TBZ $2, R4, part379
+	FMOVQ (R2), F31
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
 	FMOVQ F1, (R1)
-	B stored438
-part437:
-	TBZ $1, R13, one439
-	FMOVD (R1), F31
-	TBZ $0, R13, end440
-	ADD $8, R1, R26
+	B stored380
+part379:
+	TBZ $1, R4, one381
+	FMOVD (R2), F31
+	TBZ $0, R4, end382
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end440
-one439:
-	FMOVS (R1), F31
-end440:
+	B end382
+one381:
+	FMOVS (R2), F31
+end382:
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
-	TBZ $1, R13, one441
+	TBZ $1, R4, one383
 	FMOVD F1, (R1)
-	TBZ $0, R13, end442
+	TBZ $0, R4, end384
 	ADD $8, R1, R26
 	VST1 V1.S[2], (R26)
-	B end442
-one441:
+	B end384
+one383:
 	FMOVS F1, (R1)
-end442:
-stored438:
+end384:
+stored380:
 	SUB R10, R1, R1
-rows365from1:
-	TBZ $2, R13, part443
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows307from1:
+	TBZ $2, R4, part385
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	B stored444
-part443:
-	TBZ $1, R13, one445
-	FMOVD (R1), F31
-	TBZ $0, R13, end446
-	ADD $8, R1, R26
+	B stored386
+part385:
+	TBZ $1, R4, one387
+	FMOVD (R2), F31
+	TBZ $0, R4, end388
+	ADD $8, R2, R26
 	VLD1 (R26), V31.S[2]
-	B end446
-one445:
-	FMOVS (R1), F31
-end446:
+	B end388
+one387:
+	FMOVS (R2), F31
+end388:
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	TBZ $1, R13, one447
+	TBZ $1, R4, one389
 	FMOVD F0, (R1)
-	TBZ $0, R13, end448
+	TBZ $0, R4, end390
 	ADD $8, R1, R26
 	VST1 V0.S[2], (R26)
-	B end448
-one447:
+	B end390
+one389:
 	FMOVS F0, (R1)
-end448:
+end390:
+stored386:
+	B stored306
+alone304:
+	CMP $7, R9
+	BGE from392
+	CMP $4, R9
+	BGE from393
+	CMP $2, R9
+	BGE from394
+	B rows391from1
+from394:
+	CMP $3, R9
+	BGE from395
+	B rows391from2
+from395:
+	B rows391from3
+from393:
+	CMP $5, R9
+	BGE from396
+	B rows391from4
+from396:
+	CMP $6, R9
+	BGE from397
+	B rows391from5
+from397:
+	B rows391from6
+from392:
+	CMP $10, R9
+	BGE from398
+	CMP $8, R9
+	BGE from399
+	B rows391from7
+from399:
+	CMP $9, R9
+	BGE from400
+	B rows391from8
+from400:
+	B rows391from9
+from398:
+	CMP $11, R9
+	BGE from401
+	B rows391from10
+from401:
+	CMP $12, R9
+	BGE from402
+	B rows391from11
+from402:
+	B rows391from12
+rows391from12:
+	TBZ $2, R4, part403
+	FMOVQ F11, (R1)
+	B stored404
+part403:
+	TBZ $1, R4, one405
+	FMOVD F11, (R1)
+	TBZ $0, R4, end406
+	ADD $8, R1, R26
+	VST1 V11.S[2], (R26)
+	B end406
+one405:
+	FMOVS F11, (R1)
+end406:
+stored404:
+	SUB R10, R1, R1
+rows391from11:
+	TBZ $2, R4, part407
+	FMOVQ F10, (R1)
+	B stored408
+part407:
+	TBZ $1, R4, one409
+	FMOVD F10, (R1)
+	TBZ $0, R4, end410
+	ADD $8, R1, R26
+	VST1 V10.S[2], (R26)
+	B end410
+one409:
+	FMOVS F10, (R1)
+end410:
+stored408:
+	SUB R10, R1, R1
+rows391from10:
+	TBZ $2, R4, part411
+	FMOVQ F9, (R1)
+	B stored412
+part411:
+	TBZ $1, R4, one413
+	FMOVD F9, (R1)
+	TBZ $0, R4, end414
+	ADD $8, R1, R26
+	VST1 V9.S[2], (R26)
+	B end414
+one413:
+	FMOVS F9, (R1)
+end414:
+stored412:
+	SUB R10, R1, R1
+rows391from9:
+	TBZ $2, R4, part415
+	FMOVQ F8, (R1)
+	B stored416
+part415:
+	TBZ $1, R4, one417
+	FMOVD F8, (R1)
+	TBZ $0, R4, end418
+	ADD $8, R1, R26
+	VST1 V8.S[2], (R26)
+	B end418
+one417:
+	FMOVS F8, (R1)
+end418:
+stored416:
+	SUB R10, R1, R1
+rows391from8:
+	TBZ $2, R4, part419
+	FMOVQ F7, (R1)
+	B stored420
+part419:
+	TBZ $1, R4, one421
+	FMOVD F7, (R1)
+	TBZ $0, R4, end422
+	ADD $8, R1, R26
+	VST1 V7.S[2], (R26)
+	B end422
+one421:
+	FMOVS F7, (R1)
+end422:
+stored420:
+	SUB R10, R1, R1
+rows391from7:
+	TBZ $2, R4, part423
+	FMOVQ F6, (R1)
+	B stored424
+part423:
+	TBZ $1, R4, one425
+	FMOVD F6, (R1)
+	TBZ $0, R4, end426
+	ADD $8, R1, R26
+	VST1 V6.S[2], (R26)
+	B end426
+one425:
+	FMOVS F6, (R1)
+end426:
+stored424:
+	SUB R10, R1, R1
+rows391from6:
+	TBZ $2, R4, part427
+	FMOVQ F5, (R1)
+	B stored428
+part427:
+	TBZ $1, R4, one429
+	FMOVD F5, (R1)
+	TBZ $0, R4, end430
+	ADD $8, R1, R26
+	VST1 V5.S[2], (R26)
+	B end430
+one429:
+	FMOVS F5, (R1)
+end430:
+stored428:
+	SUB R10, R1, R1
+rows391from5:
+	TBZ $2, R4, part431
+	FMOVQ F4, (R1)
+	B stored432
+part431:
+	TBZ $1, R4, one433
+	FMOVD F4, (R1)
+	TBZ $0, R4, end434
+	ADD $8, R1, R26
+	VST1 V4.S[2], (R26)
+	B end434
+one433:
+	FMOVS F4, (R1)
+end434:
+stored432:
+	SUB R10, R1, R1
+rows391from4:
+	TBZ $2, R4, part435
+	FMOVQ F3, (R1)
+	B stored436
+part435:
+	TBZ $1, R4, one437
+	FMOVD F3, (R1)
+	TBZ $0, R4, end438
+	ADD $8, R1, R26
+	VST1 V3.S[2], (R26)
+	B end438
+one437:
+	FMOVS F3, (R1)
+end438:
+stored436:
+	SUB R10, R1, R1
+rows391from3:
+	TBZ $2, R4, part439
+	FMOVQ F2, (R1)
+	B stored440
+part439:
+	TBZ $1, R4, one441
+	FMOVD F2, (R1)
+	TBZ $0, R4, end442
+	ADD $8, R1, R26
+	VST1 V2.S[2], (R26)
+	B end442
+one441:
+	FMOVS F2, (R1)
+end442:
+stored440:
+	SUB R10, R1, R1
+rows391from2:
+	TBZ $2, R4, part443
+	FMOVQ F1, (R1)
+	B stored444
+part443:
+	TBZ $1, R4, one445
+	FMOVD F1, (R1)
+	TBZ $0, R4, end446
+	ADD $8, R1, R26
+	VST1 V1.S[2], (R26)
+	B end446
+one445:
+	FMOVS F1, (R1)
+end446:
 stored444:
-stored303:
+	SUB R10, R1, R1
+rows391from1:
+	TBZ $2, R4, part447
+	FMOVQ F0, (R1)
+	B stored448
+part447:
+	TBZ $1, R4, one449
+	FMOVD F0, (R1)
+	TBZ $0, R4, end450
+	ADD $8, R1, R26
+	VST1 V0.S[2], (R26)
+	B end450
+one449:
+	FMOVS F0, (R1)
+end450:
+stored448:
+stored306:
 	SUBS $1, R11, R11
-	BNE next287
+	BNE next288
 	RET
 
 // func depthwiseGradTileNEONx1
@@ -2788,31 +2843,31 @@ TEXT ·depthwiseGradTileNEONx1(SB), NOSPLIT, $0-8
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
 	VEOR V4.B16, V4.B16, V4.B16
-row449:
+row451:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $3, R11
-	BGE from454
-	CMP $2, R11
-	BGE from455
-	B pixel451by1
-from455:
-	B pixel451by2
-from454:
-	CMP $4, R11
 	BGE from456
-	B pixel451by3
-from456:
-	CMP $5, R11
+	CMP $2, R11
 	BGE from457
-	B pixel451by4
+	B pixel453by1
 from457:
-	B pixel451by5
-pixel451by5:
-	TBZ $2, R13, part452by5
+	B pixel453by2
+from456:
+	CMP $4, R11
+	BGE from458
+	B pixel453by3
+from458:
+	CMP $5, R11
+	BGE from459
+	B pixel453by4
+from459:
+	B pixel453by5
+pixel453by5:
+	TBZ $2, R13, part454by5
 	FMOVQ (R2), F5
-whole453by5:
+whole455by5:
 	FMOVQ (R1), F6
 	VFMLA V6.S4, V5.S4, V0.S4
 	WORD $0x3cee6826 // ldr q6, [x1, x14]
@@ -2826,23 +2881,23 @@ whole453by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel451by5
-	B rowdone450
-part452by5:
-	TBZ $1, R13, one458
+	BNE pixel453by5
+	B rowdone452
+part454by5:
+	TBZ $1, R13, one460
 	FMOVD (R2), F5
-	TBZ $0, R13, end459
+	TBZ $0, R13, end461
 	ADD $8, R2, R26
 	VLD1 (R26), V5.S[2]
-	B end459
-one458:
+	B end461
+one460:
 	FMOVS (R2), F5
-end459:
-	B whole453by5
-pixel451by4:
-	TBZ $2, R13, part452by4
+end461:
+	B whole455by5
+pixel453by4:
+	TBZ $2, R13, part454by4
 	FMOVQ (R2), F5
-whole453by4:
+whole455by4:
 	FMOVQ (R1), F6
 	VFMLA V6.S4, V5.S4, V0.S4
 	WORD $0x3cee6826 // ldr q6, [x1, x14]
@@ -2854,35 +2909,9 @@ whole453by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel451by4
-	B rowdone450
-part452by4:
-	TBZ $1, R13, one460
-	FMOVD (R2), F5
-	TBZ $0, R13, end461
-	ADD $8, R2, R26
-	VLD1 (R26), V5.S[2]
-	B end461
-one460:
-	FMOVS (R2), F5
-end461:
-	B whole453by4
-pixel451by3:
-	TBZ $2, R13, part452by3
-	FMOVQ (R2), F5
-whole453by3:
-	FMOVQ (R1), F6
-	VFMLA V6.S4, V5.S4, V0.S4
-	WORD $0x3cee6826 // ldr q6, [x1, x14]
-	VFMLA V6.S4, V5.S4, V1.S4
-	WORD $0x3cef6826 // ldr q6, [x1, x15]
-	VFMLA V6.S4, V5.S4, V2.S4
-	ADD R5, R1, R1
-	ADD R6, R2, R2
-	SUBS $1, R9, R9
-	BNE pixel451by3
-	B rowdone450
-part452by3:
+	BNE pixel453by4
+	B rowdone452
+part454by4:
 	TBZ $1, R13, one462
 	FMOVD (R2), F5
 	TBZ $0, R13, end463
@@ -2892,21 +2921,23 @@ part452by3:
 one462:
 	FMOVS (R2), F5
 end463:
-	B whole453by3
-pixel451by2:
-	TBZ $2, R13, part452by2
+	B whole455by4
+pixel453by3:
+	TBZ $2, R13, part454by3
 	FMOVQ (R2), F5
-whole453by2:
+whole455by3:
 	FMOVQ (R1), F6
 	VFMLA V6.S4, V5.S4, V0.S4
 	WORD $0x3cee6826 // ldr q6, [x1, x14]
 	VFMLA V6.S4, V5.S4, V1.S4
+	WORD $0x3cef6826 // ldr q6, [x1, x15]
+	VFMLA V6.S4, V5.S4, V2.S4
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel451by2
-	B rowdone450
-part452by2:
+	BNE pixel453by3
+	B rowdone452
+part454by3:
 	TBZ $1, R13, one464
 	FMOVD (R2), F5
 	TBZ $0, R13, end465
@@ -2916,19 +2947,21 @@ part452by2:
 one464:
 	FMOVS (R2), F5
 end465:
-	B whole453by2
-pixel451by1:
-	TBZ $2, R13, part452by1
+	B whole455by3
+pixel453by2:
+	TBZ $2, R13, part454by2
 	FMOVQ (R2), F5
-whole453by1:
+whole455by2:
 	FMOVQ (R1), F6
 	VFMLA V6.S4, V5.S4, V0.S4
+	WORD $0x3cee6826 // ldr q6, [x1, x14]
+	VFMLA V6.S4, V5.S4, V1.S4
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel451by1
-	B rowdone450
-part452by1:
+	BNE pixel453by2
+	B rowdone452
+part454by2:
 	TBZ $1, R13, one466
 	FMOVD (R2), F5
 	TBZ $0, R13, end467
@@ -2938,173 +2971,201 @@ part452by1:
 one466:
 	FMOVS (R2), F5
 end467:
-	B whole453by1
-rowdone450:
+	B whole455by2
+pixel453by1:
+	TBZ $2, R13, part454by1
+	FMOVQ (R2), F5
+whole455by1:
+	FMOVQ (R1), F6
+	VFMLA V6.S4, V5.S4, V0.S4
+	ADD R5, R1, R1
+	ADD R6, R2, R2
+	SUBS $1, R9, R9
+	BNE pixel453by1
+	B rowdone452
+part454by1:
+	TBZ $1, R13, one468
+	FMOVD (R2), F5
+	TBZ $0, R13, end469
+	ADD $8, R2, R26
+	VLD1 (R26), V5.S[2]
+	B end469
+one468:
+	FMOVS (R2), F5
+end469:
+	B whole455by1
+rowdone452:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row449
+	BNE row451
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $3, R11
-	BGE from469
-	CMP $2, R11
-	BGE from470
-	B rows468from1
-from470:
-	B rows468from2
-from469:
-	CMP $4, R11
 	BGE from471
-	B rows468from3
-from471:
-	CMP $5, R11
+	CMP $2, R11
 	BGE from472
-	B rows468from4
+	B rows470from1
 from472:
-	B rows468from5
-rows468from5:
-	TBZ $2, R13, part473
-	FMOVQ (R1), F31
+	B rows470from2
+from471:
+	CMP $4, R11
+	BGE from473
+	B rows470from3
+from473:
+	CMP $5, R11
+	BGE from474
+	B rows470from4
+from474:
+	B rows470from5
+rows470from5:
+	TBZ $2, R13, part475
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	B stored474
-part473:
-	TBZ $1, R13, one475
-	FMOVD (R1), F31
-	TBZ $0, R13, end476
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end476
-one475:
-	FMOVS (R1), F31
-end476:
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	B stored476
+part475:
 	TBZ $1, R13, one477
-	FMOVD F4, (R1)
+	FMOVD (R2), F31
 	TBZ $0, R13, end478
-	ADD $8, R1, R26
-	VST1 V4.S[2], (R26)
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
 	B end478
 one477:
-	FMOVS F4, (R1)
+	FMOVS (R2), F31
 end478:
-stored474:
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	TBZ $1, R13, one479
+	FMOVD F4, (R1)
+	TBZ $0, R13, end480
+	ADD $8, R1, R26
+	VST1 V4.S[2], (R26)
+	B end480
+one479:
+	FMOVS F4, (R1)
+end480:
+stored476:
 	SUB R10, R1, R1
-rows468from4:
-	TBZ $2, R13, part479
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows470from4:
+	TBZ $2, R13, part481
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	B stored480
-part479:
-	TBZ $1, R13, one481
-	FMOVD (R1), F31
-	TBZ $0, R13, end482
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end482
-one481:
-	FMOVS (R1), F31
-end482:
-	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	B stored482
+part481:
 	TBZ $1, R13, one483
-	FMOVD F3, (R1)
+	FMOVD (R2), F31
 	TBZ $0, R13, end484
-	ADD $8, R1, R26
-	VST1 V3.S[2], (R26)
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
 	B end484
 one483:
-	FMOVS F3, (R1)
+	FMOVS (R2), F31
 end484:
-stored480:
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	TBZ $1, R13, one485
+	FMOVD F3, (R1)
+	TBZ $0, R13, end486
+	ADD $8, R1, R26
+	VST1 V3.S[2], (R26)
+	B end486
+one485:
+	FMOVS F3, (R1)
+end486:
+stored482:
 	SUB R10, R1, R1
-rows468from3:
-	TBZ $2, R13, part485
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows470from3:
+	TBZ $2, R13, part487
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	B stored486
-part485:
-	TBZ $1, R13, one487
-	FMOVD (R1), F31
-	TBZ $0, R13, end488
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end488
-one487:
-	FMOVS (R1), F31
-end488:
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	B stored488
+part487:
 	TBZ $1, R13, one489
-	FMOVD F2, (R1)
+	FMOVD (R2), F31
 	TBZ $0, R13, end490
-	ADD $8, R1, R26
-	VST1 V2.S[2], (R26)
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
 	B end490
 one489:
-	FMOVS F2, (R1)
+	FMOVS (R2), F31
 end490:
-stored486:
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	TBZ $1, R13, one491
+	FMOVD F2, (R1)
+	TBZ $0, R13, end492
+	ADD $8, R1, R26
+	VST1 V2.S[2], (R26)
+	B end492
+one491:
+	FMOVS F2, (R1)
+end492:
+stored488:
 	SUB R10, R1, R1
-rows468from2:
-	TBZ $2, R13, part491
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows470from2:
+	TBZ $2, R13, part493
+	FMOVQ (R2), F31
 	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
 	FMOVQ F1, (R1)
-	B stored492
-part491:
-	TBZ $1, R13, one493
-	FMOVD (R1), F31
-	TBZ $0, R13, end494
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end494
-one493:
-	FMOVS (R1), F31
-end494:
-	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	B stored494
+part493:
 	TBZ $1, R13, one495
-	FMOVD F1, (R1)
+	FMOVD (R2), F31
 	TBZ $0, R13, end496
-	ADD $8, R1, R26
-	VST1 V1.S[2], (R26)
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
 	B end496
 one495:
-	FMOVS F1, (R1)
+	FMOVS (R2), F31
 end496:
-stored492:
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	TBZ $1, R13, one497
+	FMOVD F1, (R1)
+	TBZ $0, R13, end498
+	ADD $8, R1, R26
+	VST1 V1.S[2], (R26)
+	B end498
+one497:
+	FMOVS F1, (R1)
+end498:
+stored494:
 	SUB R10, R1, R1
-rows468from1:
-	TBZ $2, R13, part497
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows470from1:
+	TBZ $2, R13, part499
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	B stored498
-part497:
-	TBZ $1, R13, one499
-	FMOVD (R1), F31
-	TBZ $0, R13, end500
-	ADD $8, R1, R26
-	VLD1 (R26), V31.S[2]
-	B end500
-one499:
-	FMOVS (R1), F31
-end500:
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	B stored500
+part499:
 	TBZ $1, R13, one501
-	FMOVD F0, (R1)
+	FMOVD (R2), F31
 	TBZ $0, R13, end502
-	ADD $8, R1, R26
-	VST1 V0.S[2], (R26)
+	ADD $8, R2, R26
+	VLD1 (R26), V31.S[2]
 	B end502
 one501:
-	FMOVS F0, (R1)
+	FMOVS (R2), F31
 end502:
-stored498:
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	TBZ $1, R13, one503
+	FMOVD F0, (R1)
+	TBZ $0, R13, end504
+	ADD $8, R1, R26
+	VST1 V0.S[2], (R26)
+	B end504
+one503:
+	FMOVS F0, (R1)
+end504:
+stored500:
 	RET
 
 // func tileNEONx2
@@ -3130,8 +3191,8 @@ TEXT ·tileNEONx2(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
-next503:
+	MOVD tile_u(R0), R13
+next505:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -3158,8 +3219,8 @@ next503:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done506
-tap504:
+	CBZ R5, done508
+tap506:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -3168,51 +3229,51 @@ tap504:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $7, R9
-	BGE from508
-	CMP $4, R9
-	BGE from509
-	CMP $2, R9
 	BGE from510
-	B k507by1
-from510:
-	CMP $3, R9
+	CMP $4, R9
 	BGE from511
-	B k507by2
-from511:
-	B k507by3
-from509:
-	CMP $5, R9
+	CMP $2, R9
 	BGE from512
-	B k507by4
+	B k509by1
 from512:
-	CMP $6, R9
+	CMP $3, R9
 	BGE from513
-	B k507by5
+	B k509by2
 from513:
-	B k507by6
-from508:
-	CMP $10, R9
+	B k509by3
+from511:
+	CMP $5, R9
 	BGE from514
-	CMP $8, R9
-	BGE from515
-	B k507by7
-from515:
-	CMP $9, R9
-	BGE from516
-	B k507by8
-from516:
-	B k507by9
+	B k509by4
 from514:
-	CMP $11, R9
+	CMP $6, R9
+	BGE from515
+	B k509by5
+from515:
+	B k509by6
+from510:
+	CMP $10, R9
+	BGE from516
+	CMP $8, R9
 	BGE from517
-	B k507by10
+	B k509by7
 from517:
-	CMP $12, R9
+	CMP $9, R9
 	BGE from518
-	B k507by11
+	B k509by8
 from518:
-	B k507by12
-k507by12:
+	B k509by9
+from516:
+	CMP $11, R9
+	BGE from519
+	B k509by10
+from519:
+	CMP $12, R9
+	BGE from520
+	B k509by11
+from520:
+	B k509by12
+k509by12:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3253,9 +3314,9 @@ k507by12:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by12
-	B tapped505
-k507by11:
+	BNE k509by12
+	B tapped507
+k509by11:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3293,9 +3354,9 @@ k507by11:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by11
-	B tapped505
-k507by10:
+	BNE k509by11
+	B tapped507
+k509by10:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3330,9 +3391,9 @@ k507by10:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by10
-	B tapped505
-k507by9:
+	BNE k509by10
+	B tapped507
+k509by9:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3364,9 +3425,9 @@ k507by9:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by9
-	B tapped505
-k507by8:
+	BNE k509by9
+	B tapped507
+k509by8:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3395,9 +3456,9 @@ k507by8:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by8
-	B tapped505
-k507by7:
+	BNE k509by8
+	B tapped507
+k509by7:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3423,9 +3484,9 @@ k507by7:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by7
-	B tapped505
-k507by6:
+	BNE k509by7
+	B tapped507
+k509by6:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3448,9 +3509,9 @@ k507by6:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by6
-	B tapped505
-k507by5:
+	BNE k509by6
+	B tapped507
+k509by5:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3470,9 +3531,9 @@ k507by5:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by5
-	B tapped505
-k507by4:
+	BNE k509by5
+	B tapped507
+k509by4:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3489,9 +3550,9 @@ k507by4:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by4
-	B tapped505
-k507by3:
+	BNE k509by4
+	B tapped507
+k509by3:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3505,9 +3566,9 @@ k507by3:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by3
-	B tapped505
-k507by2:
+	BNE k509by3
+	B tapped507
+k509by2:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	FMOVS (R1)(R14), F27
@@ -3518,9 +3579,9 @@ k507by2:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by2
-	B tapped505
-k507by1:
+	BNE k509by2
+	B tapped507
+k509by1:
 	FLDPQ (R2), (F24, F25)
 	FMOVS (R1), F26
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
@@ -3528,12 +3589,12 @@ k507by1:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k507by1
-tapped505:
+	BNE k509by1
+tapped507:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap504
-done506:
+	BNE tap506
+done508:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -3541,677 +3602,698 @@ done506:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding520
+	CBNZ R26, added522
+	CBZ R13, alone521
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added522:
 	CMP $7, R9
-	BGE from522
-	CMP $4, R9
-	BGE from523
-	CMP $2, R9
-	BGE from524
-	B rows521from1
-from524:
-	CMP $3, R9
 	BGE from525
-	B rows521from2
-from525:
-	B rows521from3
-from523:
-	CMP $5, R9
-	BGE from526
-	B rows521from4
-from526:
-	CMP $6, R9
-	BGE from527
-	B rows521from5
-from527:
-	B rows521from6
-from522:
-	CMP $10, R9
-	BGE from528
-	CMP $8, R9
-	BGE from529
-	B rows521from7
-from529:
-	CMP $9, R9
-	BGE from530
-	B rows521from8
-from530:
-	B rows521from9
-from528:
-	CMP $11, R9
-	BGE from531
-	B rows521from10
-from531:
-	CMP $12, R9
-	BGE from532
-	B rows521from11
-from532:
-	B rows521from12
-rows521from12:
-	FMOVQ F22, (R1)
-	TBZ $2, R13, part535
-	FMOVQ F23, 16(R1)
-	B stored536
-part535:
-	TBZ $1, R13, one537
-	FMOVD F23, 16(R1)
-	TBZ $0, R13, end538
-	ADD $24, R1, R26
-	VST1 V23.S[2], (R26)
-	B end538
-one537:
-	FMOVS F23, 16(R1)
-end538:
-stored536:
-	SUB R10, R1, R1
-rows521from11:
-	FMOVQ F20, (R1)
-	TBZ $2, R13, part541
-	FMOVQ F21, 16(R1)
-	B stored542
-part541:
-	TBZ $1, R13, one543
-	FMOVD F21, 16(R1)
-	TBZ $0, R13, end544
-	ADD $24, R1, R26
-	VST1 V21.S[2], (R26)
-	B end544
-one543:
-	FMOVS F21, 16(R1)
-end544:
-stored542:
-	SUB R10, R1, R1
-rows521from10:
-	FMOVQ F18, (R1)
-	TBZ $2, R13, part547
-	FMOVQ F19, 16(R1)
-	B stored548
-part547:
-	TBZ $1, R13, one549
-	FMOVD F19, 16(R1)
-	TBZ $0, R13, end550
-	ADD $24, R1, R26
-	VST1 V19.S[2], (R26)
-	B end550
-one549:
-	FMOVS F19, 16(R1)
-end550:
-stored548:
-	SUB R10, R1, R1
-rows521from9:
-	FMOVQ F16, (R1)
-	TBZ $2, R13, part553
-	FMOVQ F17, 16(R1)
-	B stored554
-part553:
-	TBZ $1, R13, one555
-	FMOVD F17, 16(R1)
-	TBZ $0, R13, end556
-	ADD $24, R1, R26
-	VST1 V17.S[2], (R26)
-	B end556
-one555:
-	FMOVS F17, 16(R1)
-end556:
-stored554:
-	SUB R10, R1, R1
-rows521from8:
-	FMOVQ F14, (R1)
-	TBZ $2, R13, part559
-	FMOVQ F15, 16(R1)
-	B stored560
-part559:
-	TBZ $1, R13, one561
-	FMOVD F15, 16(R1)
-	TBZ $0, R13, end562
-	ADD $24, R1, R26
-	VST1 V15.S[2], (R26)
-	B end562
-one561:
-	FMOVS F15, 16(R1)
-end562:
-stored560:
-	SUB R10, R1, R1
-rows521from7:
-	FMOVQ F12, (R1)
-	TBZ $2, R13, part565
-	FMOVQ F13, 16(R1)
-	B stored566
-part565:
-	TBZ $1, R13, one567
-	FMOVD F13, 16(R1)
-	TBZ $0, R13, end568
-	ADD $24, R1, R26
-	VST1 V13.S[2], (R26)
-	B end568
-one567:
-	FMOVS F13, 16(R1)
-end568:
-stored566:
-	SUB R10, R1, R1
-rows521from6:
-	FMOVQ F10, (R1)
-	TBZ $2, R13, part571
-	FMOVQ F11, 16(R1)
-	B stored572
-part571:
-	TBZ $1, R13, one573
-	FMOVD F11, 16(R1)
-	TBZ $0, R13, end574
-	ADD $24, R1, R26
-	VST1 V11.S[2], (R26)
-	B end574
-one573:
-	FMOVS F11, 16(R1)
-end574:
-stored572:
-	SUB R10, R1, R1
-rows521from5:
-	FMOVQ F8, (R1)
-	TBZ $2, R13, part577
-	FMOVQ F9, 16(R1)
-	B stored578
-part577:
-	TBZ $1, R13, one579
-	FMOVD F9, 16(R1)
-	TBZ $0, R13, end580
-	ADD $24, R1, R26
-	VST1 V9.S[2], (R26)
-	B end580
-one579:
-	FMOVS F9, 16(R1)
-end580:
-stored578:
-	SUB R10, R1, R1
-rows521from4:
-	FMOVQ F6, (R1)
-	TBZ $2, R13, part583
-	FMOVQ F7, 16(R1)
-	B stored584
-part583:
-	TBZ $1, R13, one585
-	FMOVD F7, 16(R1)
-	TBZ $0, R13, end586
-	ADD $24, R1, R26
-	VST1 V7.S[2], (R26)
-	B end586
-one585:
-	FMOVS F7, 16(R1)
-end586:
-stored584:
-	SUB R10, R1, R1
-rows521from3:
-	FMOVQ F4, (R1)
-	TBZ $2, R13, part589
-	FMOVQ F5, 16(R1)
-	B stored590
-part589:
-	TBZ $1, R13, one591
-	FMOVD F5, 16(R1)
-	TBZ $0, R13, end592
-	ADD $24, R1, R26
-	VST1 V5.S[2], (R26)
-	B end592
-one591:
-	FMOVS F5, 16(R1)
-end592:
-stored590:
-	SUB R10, R1, R1
-rows521from2:
-	FMOVQ F2, (R1)
-	TBZ $2, R13, part595
-	FMOVQ F3, 16(R1)
-	B stored596
-part595:
-	TBZ $1, R13, one597
-	FMOVD F3, 16(R1)
-	TBZ $0, R13, end598
-	ADD $24, R1, R26
-	VST1 V3.S[2], (R26)
-	B end598
-one597:
-	FMOVS F3, 16(R1)
-end598:
-stored596:
-	SUB R10, R1, R1
-rows521from1:
-	FMOVQ F0, (R1)
-	TBZ $2, R13, part601
-	FMOVQ F1, 16(R1)
-	B stored602
-part601:
-	TBZ $1, R13, one603
-	FMOVD F1, 16(R1)
-	TBZ $0, R13, end604
-	ADD $24, R1, R26
-	VST1 V1.S[2], (R26)
-	B end604
-one603:
-	FMOVS F1, 16(R1)
-end604:
-stored602:
-	B stored519
-adding520:
-	CMP $7, R9
-	BGE from606
 	CMP $4, R9
-	BGE from607
+	BGE from526
 	CMP $2, R9
-	BGE from608
-	B rows605from1
-from608:
+	BGE from527
+	B rows524from1
+from527:
 	CMP $3, R9
-	BGE from609
-	B rows605from2
-from609:
-	B rows605from3
-from607:
+	BGE from528
+	B rows524from2
+from528:
+	B rows524from3
+from526:
 	CMP $5, R9
-	BGE from610
-	B rows605from4
-from610:
+	BGE from529
+	B rows524from4
+from529:
 	CMP $6, R9
-	BGE from611
-	B rows605from5
-from611:
-	B rows605from6
-from606:
+	BGE from530
+	B rows524from5
+from530:
+	B rows524from6
+from525:
 	CMP $10, R9
-	BGE from612
+	BGE from531
 	CMP $8, R9
-	BGE from613
-	B rows605from7
-from613:
+	BGE from532
+	B rows524from7
+from532:
 	CMP $9, R9
-	BGE from614
-	B rows605from8
-from614:
-	B rows605from9
-from612:
+	BGE from533
+	B rows524from8
+from533:
+	B rows524from9
+from531:
 	CMP $11, R9
-	BGE from615
-	B rows605from10
-from615:
+	BGE from534
+	B rows524from10
+from534:
 	CMP $12, R9
-	BGE from616
-	B rows605from11
-from616:
-	B rows605from12
-rows605from12:
-	FMOVQ (R1), F31
+	BGE from535
+	B rows524from11
+from535:
+	B rows524from12
+rows524from12:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
 	FMOVQ F22, (R1)
-	TBZ $2, R13, part619
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part538
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 	FMOVQ F23, 16(R1)
-	B stored620
-part619:
-	TBZ $1, R13, one621
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end622
-	ADD $24, R1, R26
+	B stored539
+part538:
+	TBZ $1, R4, one540
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end541
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end622
-one621:
-	FMOVS 16(R1), F30
-end622:
+	B end541
+one540:
+	FMOVS 16(R2), F30
+end541:
 	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	TBZ $1, R13, one623
+	TBZ $1, R4, one542
 	FMOVD F23, 16(R1)
-	TBZ $0, R13, end624
+	TBZ $0, R4, end543
 	ADD $24, R1, R26
 	VST1 V23.S[2], (R26)
-	B end624
-one623:
+	B end543
+one542:
 	FMOVS F23, 16(R1)
-end624:
-stored620:
+end543:
+stored539:
 	SUB R10, R1, R1
-rows605from11:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from11:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
 	FMOVQ F20, (R1)
-	TBZ $2, R13, part627
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part546
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
 	FMOVQ F21, 16(R1)
-	B stored628
-part627:
-	TBZ $1, R13, one629
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end630
-	ADD $24, R1, R26
+	B stored547
+part546:
+	TBZ $1, R4, one548
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end549
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end630
-one629:
-	FMOVS 16(R1), F30
-end630:
+	B end549
+one548:
+	FMOVS 16(R2), F30
+end549:
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	TBZ $1, R13, one631
+	TBZ $1, R4, one550
 	FMOVD F21, 16(R1)
-	TBZ $0, R13, end632
+	TBZ $0, R4, end551
 	ADD $24, R1, R26
 	VST1 V21.S[2], (R26)
-	B end632
-one631:
+	B end551
+one550:
 	FMOVS F21, 16(R1)
-end632:
-stored628:
+end551:
+stored547:
 	SUB R10, R1, R1
-rows605from10:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from10:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
 	FMOVQ F18, (R1)
-	TBZ $2, R13, part635
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part554
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 	FMOVQ F19, 16(R1)
-	B stored636
-part635:
-	TBZ $1, R13, one637
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end638
-	ADD $24, R1, R26
+	B stored555
+part554:
+	TBZ $1, R4, one556
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end557
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end638
-one637:
-	FMOVS 16(R1), F30
-end638:
+	B end557
+one556:
+	FMOVS 16(R2), F30
+end557:
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	TBZ $1, R13, one639
+	TBZ $1, R4, one558
 	FMOVD F19, 16(R1)
-	TBZ $0, R13, end640
+	TBZ $0, R4, end559
 	ADD $24, R1, R26
 	VST1 V19.S[2], (R26)
-	B end640
-one639:
+	B end559
+one558:
 	FMOVS F19, 16(R1)
-end640:
-stored636:
+end559:
+stored555:
 	SUB R10, R1, R1
-rows605from9:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from9:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	TBZ $2, R13, part643
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part562
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	B stored644
-part643:
-	TBZ $1, R13, one645
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end646
-	ADD $24, R1, R26
+	B stored563
+part562:
+	TBZ $1, R4, one564
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end565
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end646
-one645:
-	FMOVS 16(R1), F30
-end646:
+	B end565
+one564:
+	FMOVS 16(R2), F30
+end565:
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	TBZ $1, R13, one647
+	TBZ $1, R4, one566
 	FMOVD F17, 16(R1)
-	TBZ $0, R13, end648
+	TBZ $0, R4, end567
 	ADD $24, R1, R26
 	VST1 V17.S[2], (R26)
-	B end648
-one647:
+	B end567
+one566:
 	FMOVS F17, 16(R1)
-end648:
-stored644:
+end567:
+stored563:
 	SUB R10, R1, R1
-rows605from8:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from8:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
 	FMOVQ F14, (R1)
-	TBZ $2, R13, part651
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part570
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
 	FMOVQ F15, 16(R1)
-	B stored652
-part651:
-	TBZ $1, R13, one653
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end654
-	ADD $24, R1, R26
+	B stored571
+part570:
+	TBZ $1, R4, one572
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end573
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end654
-one653:
-	FMOVS 16(R1), F30
-end654:
+	B end573
+one572:
+	FMOVS 16(R2), F30
+end573:
 	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	TBZ $1, R13, one655
+	TBZ $1, R4, one574
 	FMOVD F15, 16(R1)
-	TBZ $0, R13, end656
+	TBZ $0, R4, end575
 	ADD $24, R1, R26
 	VST1 V15.S[2], (R26)
-	B end656
-one655:
+	B end575
+one574:
 	FMOVS F15, 16(R1)
-end656:
-stored652:
+end575:
+stored571:
 	SUB R10, R1, R1
-rows605from7:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from7:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	TBZ $2, R13, part659
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part578
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	B stored660
-part659:
-	TBZ $1, R13, one661
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end662
-	ADD $24, R1, R26
+	B stored579
+part578:
+	TBZ $1, R4, one580
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end581
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end662
-one661:
-	FMOVS 16(R1), F30
-end662:
+	B end581
+one580:
+	FMOVS 16(R2), F30
+end581:
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	TBZ $1, R13, one663
+	TBZ $1, R4, one582
 	FMOVD F13, 16(R1)
-	TBZ $0, R13, end664
+	TBZ $0, R4, end583
 	ADD $24, R1, R26
 	VST1 V13.S[2], (R26)
-	B end664
-one663:
+	B end583
+one582:
 	FMOVS F13, 16(R1)
-end664:
-stored660:
+end583:
+stored579:
 	SUB R10, R1, R1
-rows605from6:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
 	FMOVQ F10, (R1)
-	TBZ $2, R13, part667
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part586
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
 	FMOVQ F11, 16(R1)
-	B stored668
-part667:
-	TBZ $1, R13, one669
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end670
-	ADD $24, R1, R26
+	B stored587
+part586:
+	TBZ $1, R4, one588
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end589
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end670
-one669:
-	FMOVS 16(R1), F30
-end670:
+	B end589
+one588:
+	FMOVS 16(R2), F30
+end589:
 	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	TBZ $1, R13, one671
+	TBZ $1, R4, one590
 	FMOVD F11, 16(R1)
-	TBZ $0, R13, end672
+	TBZ $0, R4, end591
 	ADD $24, R1, R26
 	VST1 V11.S[2], (R26)
-	B end672
-one671:
+	B end591
+one590:
 	FMOVS F11, 16(R1)
-end672:
-stored668:
+end591:
+stored587:
 	SUB R10, R1, R1
-rows605from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	TBZ $2, R13, part675
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part594
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	B stored676
-part675:
-	TBZ $1, R13, one677
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end678
-	ADD $24, R1, R26
+	B stored595
+part594:
+	TBZ $1, R4, one596
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end597
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end678
-one677:
-	FMOVS 16(R1), F30
-end678:
+	B end597
+one596:
+	FMOVS 16(R2), F30
+end597:
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	TBZ $1, R13, one679
+	TBZ $1, R4, one598
 	FMOVD F9, 16(R1)
-	TBZ $0, R13, end680
+	TBZ $0, R4, end599
 	ADD $24, R1, R26
 	VST1 V9.S[2], (R26)
-	B end680
-one679:
+	B end599
+one598:
 	FMOVS F9, 16(R1)
-end680:
-stored676:
+end599:
+stored595:
 	SUB R10, R1, R1
-rows605from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	TBZ $2, R13, part683
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part602
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	B stored684
-part683:
-	TBZ $1, R13, one685
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end686
-	ADD $24, R1, R26
+	B stored603
+part602:
+	TBZ $1, R4, one604
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end605
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end686
-one685:
-	FMOVS 16(R1), F30
-end686:
+	B end605
+one604:
+	FMOVS 16(R2), F30
+end605:
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	TBZ $1, R13, one687
+	TBZ $1, R4, one606
 	FMOVD F7, 16(R1)
-	TBZ $0, R13, end688
+	TBZ $0, R4, end607
 	ADD $24, R1, R26
 	VST1 V7.S[2], (R26)
-	B end688
-one687:
+	B end607
+one606:
 	FMOVS F7, 16(R1)
-end688:
-stored684:
+end607:
+stored603:
 	SUB R10, R1, R1
-rows605from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	TBZ $2, R13, part691
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part610
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	B stored692
-part691:
-	TBZ $1, R13, one693
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end694
-	ADD $24, R1, R26
+	B stored611
+part610:
+	TBZ $1, R4, one612
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end613
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end694
-one693:
-	FMOVS 16(R1), F30
-end694:
+	B end613
+one612:
+	FMOVS 16(R2), F30
+end613:
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	TBZ $1, R13, one695
+	TBZ $1, R4, one614
 	FMOVD F5, 16(R1)
-	TBZ $0, R13, end696
+	TBZ $0, R4, end615
 	ADD $24, R1, R26
 	VST1 V5.S[2], (R26)
-	B end696
-one695:
+	B end615
+one614:
 	FMOVS F5, 16(R1)
-end696:
-stored692:
+end615:
+stored611:
 	SUB R10, R1, R1
-rows605from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	TBZ $2, R13, part699
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part618
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	FMOVQ F3, 16(R1)
-	B stored700
-part699:
-	TBZ $1, R13, one701
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end702
-	ADD $24, R1, R26
+	B stored619
+part618:
+	TBZ $1, R4, one620
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end621
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end702
-one701:
-	FMOVS 16(R1), F30
-end702:
+	B end621
+one620:
+	FMOVS 16(R2), F30
+end621:
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	TBZ $1, R13, one703
+	TBZ $1, R4, one622
 	FMOVD F3, 16(R1)
-	TBZ $0, R13, end704
+	TBZ $0, R4, end623
 	ADD $24, R1, R26
 	VST1 V3.S[2], (R26)
-	B end704
-one703:
+	B end623
+one622:
 	FMOVS F3, 16(R1)
-end704:
-stored700:
+end623:
+stored619:
 	SUB R10, R1, R1
-rows605from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows524from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	TBZ $2, R13, part707
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part626
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	B stored708
-part707:
-	TBZ $1, R13, one709
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end710
-	ADD $24, R1, R26
+	B stored627
+part626:
+	TBZ $1, R4, one628
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end629
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end710
-one709:
-	FMOVS 16(R1), F30
-end710:
+	B end629
+one628:
+	FMOVS 16(R2), F30
+end629:
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	TBZ $1, R13, one711
+	TBZ $1, R4, one630
 	FMOVD F1, 16(R1)
-	TBZ $0, R13, end712
+	TBZ $0, R4, end631
 	ADD $24, R1, R26
 	VST1 V1.S[2], (R26)
-	B end712
-one711:
+	B end631
+one630:
 	FMOVS F1, 16(R1)
-end712:
-stored708:
-stored519:
+end631:
+stored627:
+	B stored523
+alone521:
+	CMP $7, R9
+	BGE from633
+	CMP $4, R9
+	BGE from634
+	CMP $2, R9
+	BGE from635
+	B rows632from1
+from635:
+	CMP $3, R9
+	BGE from636
+	B rows632from2
+from636:
+	B rows632from3
+from634:
+	CMP $5, R9
+	BGE from637
+	B rows632from4
+from637:
+	CMP $6, R9
+	BGE from638
+	B rows632from5
+from638:
+	B rows632from6
+from633:
+	CMP $10, R9
+	BGE from639
+	CMP $8, R9
+	BGE from640
+	B rows632from7
+from640:
+	CMP $9, R9
+	BGE from641
+	B rows632from8
+from641:
+	B rows632from9
+from639:
+	CMP $11, R9
+	BGE from642
+	B rows632from10
+from642:
+	CMP $12, R9
+	BGE from643
+	B rows632from11
+from643:
+	B rows632from12
+rows632from12:
+	FMOVQ F22, (R1)
+	TBZ $2, R4, part646
+	FMOVQ F23, 16(R1)
+	B stored647
+part646:
+	TBZ $1, R4, one648
+	FMOVD F23, 16(R1)
+	TBZ $0, R4, end649
+	ADD $24, R1, R26
+	VST1 V23.S[2], (R26)
+	B end649
+one648:
+	FMOVS F23, 16(R1)
+end649:
+stored647:
+	SUB R10, R1, R1
+rows632from11:
+	FMOVQ F20, (R1)
+	TBZ $2, R4, part652
+	FMOVQ F21, 16(R1)
+	B stored653
+part652:
+	TBZ $1, R4, one654
+	FMOVD F21, 16(R1)
+	TBZ $0, R4, end655
+	ADD $24, R1, R26
+	VST1 V21.S[2], (R26)
+	B end655
+one654:
+	FMOVS F21, 16(R1)
+end655:
+stored653:
+	SUB R10, R1, R1
+rows632from10:
+	FMOVQ F18, (R1)
+	TBZ $2, R4, part658
+	FMOVQ F19, 16(R1)
+	B stored659
+part658:
+	TBZ $1, R4, one660
+	FMOVD F19, 16(R1)
+	TBZ $0, R4, end661
+	ADD $24, R1, R26
+	VST1 V19.S[2], (R26)
+	B end661
+one660:
+	FMOVS F19, 16(R1)
+end661:
+stored659:
+	SUB R10, R1, R1
+rows632from9:
+	FMOVQ F16, (R1)
+	TBZ $2, R4, part664
+	FMOVQ F17, 16(R1)
+	B stored665
+part664:
+	TBZ $1, R4, one666
+	FMOVD F17, 16(R1)
+	TBZ $0, R4, end667
+	ADD $24, R1, R26
+	VST1 V17.S[2], (R26)
+	B end667
+one666:
+	FMOVS F17, 16(R1)
+end667:
+stored665:
+	SUB R10, R1, R1
+rows632from8:
+	FMOVQ F14, (R1)
+	TBZ $2, R4, part670
+	FMOVQ F15, 16(R1)
+	B stored671
+part670:
+	TBZ $1, R4, one672
+	FMOVD F15, 16(R1)
+	TBZ $0, R4, end673
+	ADD $24, R1, R26
+	VST1 V15.S[2], (R26)
+	B end673
+one672:
+	FMOVS F15, 16(R1)
+end673:
+stored671:
+	SUB R10, R1, R1
+rows632from7:
+	FMOVQ F12, (R1)
+	TBZ $2, R4, part676
+	FMOVQ F13, 16(R1)
+	B stored677
+part676:
+	TBZ $1, R4, one678
+	FMOVD F13, 16(R1)
+	TBZ $0, R4, end679
+	ADD $24, R1, R26
+	VST1 V13.S[2], (R26)
+	B end679
+one678:
+	FMOVS F13, 16(R1)
+end679:
+stored677:
+	SUB R10, R1, R1
+rows632from6:
+	FMOVQ F10, (R1)
+	TBZ $2, R4, part682
+	FMOVQ F11, 16(R1)
+	B stored683
+part682:
+	TBZ $1, R4, one684
+	FMOVD F11, 16(R1)
+	TBZ $0, R4, end685
+	ADD $24, R1, R26
+	VST1 V11.S[2], (R26)
+	B end685
+one684:
+	FMOVS F11, 16(R1)
+end685:
+stored683:
+	SUB R10, R1, R1
+rows632from5:
+	FMOVQ F8, (R1)
+	TBZ $2, R4, part688
+	FMOVQ F9, 16(R1)
+	B stored689
+part688:
+	TBZ $1, R4, one690
+	FMOVD F9, 16(R1)
+	TBZ $0, R4, end691
+	ADD $24, R1, R26
+	VST1 V9.S[2], (R26)
+	B end691
+one690:
+	FMOVS F9, 16(R1)
+end691:
+stored689:
+	SUB R10, R1, R1
+rows632from4:
+	FMOVQ F6, (R1)
+	TBZ $2, R4, part694
+	FMOVQ F7, 16(R1)
+	B stored695
+part694:
+	TBZ $1, R4, one696
+	FMOVD F7, 16(R1)
+	TBZ $0, R4, end697
+	ADD $24, R1, R26
+	VST1 V7.S[2], (R26)
+	B end697
+one696:
+	FMOVS F7, 16(R1)
+end697:
+stored695:
+	SUB R10, R1, R1
+rows632from3:
+	FMOVQ F4, (R1)
+	TBZ $2, R4, part700
+	FMOVQ F5, 16(R1)
+	B stored701
+part700:
+	TBZ $1, R4, one702
+	FMOVD F5, 16(R1)
+	TBZ $0, R4, end703
+	ADD $24, R1, R26
+	VST1 V5.S[2], (R26)
+	B end703
+one702:
+	FMOVS F5, 16(R1)
+end703:
+stored701:
+	SUB R10, R1, R1
+rows632from2:
+	FMOVQ F2, (R1)
+	TBZ $2, R4, part706
+	FMOVQ F3, 16(R1)
+	B stored707
+part706:
+	TBZ $1, R4, one708
+	FMOVD F3, 16(R1)
+	TBZ $0, R4, end709
+	ADD $24, R1, R26
+	VST1 V3.S[2], (R26)
+	B end709
+one708:
+	FMOVS F3, 16(R1)
+end709:
+stored707:
+	SUB R10, R1, R1
+rows632from1:
+	FMOVQ F0, (R1)
+	TBZ $2, R4, part712
+	FMOVQ F1, 16(R1)
+	B stored713
+part712:
+	TBZ $1, R4, one714
+	FMOVD F1, 16(R1)
+	TBZ $0, R4, end715
+	ADD $24, R1, R26
+	VST1 V1.S[2], (R26)
+	B end715
+one714:
+	FMOVS F1, 16(R1)
+end715:
+stored713:
+stored523:
 	SUBS $1, R11, R11
-	BNE next503
+	BNE next505
 	RET
 
 // func gradTileNEONx2
@@ -4254,60 +4336,60 @@ TEXT ·gradTileNEONx2(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-row713:
+row716:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $7, R11
-	BGE from718
-	CMP $4, R11
-	BGE from719
-	CMP $2, R11
-	BGE from720
-	B pixel715by1
-from720:
-	CMP $3, R11
 	BGE from721
-	B pixel715by2
-from721:
-	B pixel715by3
-from719:
-	CMP $5, R11
+	CMP $4, R11
 	BGE from722
-	B pixel715by4
-from722:
-	CMP $6, R11
+	CMP $2, R11
 	BGE from723
-	B pixel715by5
+	B pixel718by1
 from723:
-	B pixel715by6
-from718:
-	CMP $10, R11
+	CMP $3, R11
 	BGE from724
-	CMP $8, R11
-	BGE from725
-	B pixel715by7
-from725:
-	CMP $9, R11
-	BGE from726
-	B pixel715by8
-from726:
-	B pixel715by9
+	B pixel718by2
 from724:
-	CMP $11, R11
+	B pixel718by3
+from722:
+	CMP $5, R11
+	BGE from725
+	B pixel718by4
+from725:
+	CMP $6, R11
+	BGE from726
+	B pixel718by5
+from726:
+	B pixel718by6
+from721:
+	CMP $10, R11
 	BGE from727
-	B pixel715by10
-from727:
-	CMP $12, R11
+	CMP $8, R11
 	BGE from728
-	B pixel715by11
+	B pixel718by7
 from728:
-	B pixel715by12
-pixel715by12:
+	CMP $9, R11
+	BGE from729
+	B pixel718by8
+from729:
+	B pixel718by9
+from727:
+	CMP $11, R11
+	BGE from730
+	B pixel718by10
+from730:
+	CMP $12, R11
+	BGE from731
+	B pixel718by11
+from731:
+	B pixel718by12
+pixel718by12:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by12
+	TBZ $2, R13, part719by12
 	FMOVQ 16(R2), F25
-whole717by12:
+whole720by12:
 	FMOVQ (R1), F26
 	FMOVQ 16(R1), F27
 	FMOVQ 32(R1), F28
@@ -4338,24 +4420,24 @@ whole717by12:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by12
-	B rowdone714
-part716by12:
-	TBZ $1, R13, one729
+	BNE pixel718by12
+	B rowdone717
+part719by12:
+	TBZ $1, R13, one732
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end730
+	TBZ $0, R13, end733
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end730
-one729:
+	B end733
+one732:
 	FMOVS 16(R2), F25
-end730:
-	B whole717by12
-pixel715by11:
+end733:
+	B whole720by12
+pixel718by11:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by11
+	TBZ $2, R13, part719by11
 	FMOVQ 16(R2), F25
-whole717by11:
+whole720by11:
 	FMOVQ (R1), F26
 	FMOVQ 16(R1), F27
 	FMOVD 32(R1), F28
@@ -4386,24 +4468,24 @@ whole717by11:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by11
-	B rowdone714
-part716by11:
-	TBZ $1, R13, one731
+	BNE pixel718by11
+	B rowdone717
+part719by11:
+	TBZ $1, R13, one734
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end732
+	TBZ $0, R13, end735
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end732
-one731:
+	B end735
+one734:
 	FMOVS 16(R2), F25
-end732:
-	B whole717by11
-pixel715by10:
+end735:
+	B whole720by11
+pixel718by10:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by10
+	TBZ $2, R13, part719by10
 	FMOVQ 16(R2), F25
-whole717by10:
+whole720by10:
 	FMOVQ (R1), F26
 	FMOVQ 16(R1), F27
 	FMOVD 32(R1), F28
@@ -4430,24 +4512,24 @@ whole717by10:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by10
-	B rowdone714
-part716by10:
-	TBZ $1, R13, one733
+	BNE pixel718by10
+	B rowdone717
+part719by10:
+	TBZ $1, R13, one736
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end734
+	TBZ $0, R13, end737
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end734
-one733:
+	B end737
+one736:
 	FMOVS 16(R2), F25
-end734:
-	B whole717by10
-pixel715by9:
+end737:
+	B whole720by10
+pixel718by9:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by9
+	TBZ $2, R13, part719by9
 	FMOVQ 16(R2), F25
-whole717by9:
+whole720by9:
 	FMOVQ (R1), F26
 	FMOVQ 16(R1), F27
 	FMOVS 32(R1), F28
@@ -4472,24 +4554,24 @@ whole717by9:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by9
-	B rowdone714
-part716by9:
-	TBZ $1, R13, one735
+	BNE pixel718by9
+	B rowdone717
+part719by9:
+	TBZ $1, R13, one738
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end736
+	TBZ $0, R13, end739
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end736
-one735:
+	B end739
+one738:
 	FMOVS 16(R2), F25
-end736:
-	B whole717by9
-pixel715by8:
+end739:
+	B whole720by9
+pixel718by8:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by8
+	TBZ $2, R13, part719by8
 	FMOVQ 16(R2), F25
-whole717by8:
+whole720by8:
 	FMOVQ (R1), F26
 	FMOVQ 16(R1), F27
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
@@ -4511,24 +4593,24 @@ whole717by8:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by8
-	B rowdone714
-part716by8:
-	TBZ $1, R13, one737
+	BNE pixel718by8
+	B rowdone717
+part719by8:
+	TBZ $1, R13, one740
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end738
+	TBZ $0, R13, end741
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end738
-one737:
+	B end741
+one740:
 	FMOVS 16(R2), F25
-end738:
-	B whole717by8
-pixel715by7:
+end741:
+	B whole720by8
+pixel718by7:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by7
+	TBZ $2, R13, part719by7
 	FMOVQ 16(R2), F25
-whole717by7:
+whole720by7:
 	FMOVQ (R1), F26
 	FMOVD 16(R1), F27
 	ADD $24, R1, R26
@@ -4550,24 +4632,24 @@ whole717by7:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by7
-	B rowdone714
-part716by7:
-	TBZ $1, R13, one739
+	BNE pixel718by7
+	B rowdone717
+part719by7:
+	TBZ $1, R13, one742
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end740
+	TBZ $0, R13, end743
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end740
-one739:
+	B end743
+one742:
 	FMOVS 16(R2), F25
-end740:
-	B whole717by7
-pixel715by6:
+end743:
+	B whole720by7
+pixel718by6:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by6
+	TBZ $2, R13, part719by6
 	FMOVQ 16(R2), F25
-whole717by6:
+whole720by6:
 	FMOVQ (R1), F26
 	FMOVD 16(R1), F27
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
@@ -4585,24 +4667,24 @@ whole717by6:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by6
-	B rowdone714
-part716by6:
-	TBZ $1, R13, one741
+	BNE pixel718by6
+	B rowdone717
+part719by6:
+	TBZ $1, R13, one744
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end742
+	TBZ $0, R13, end745
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end742
-one741:
+	B end745
+one744:
 	FMOVS 16(R2), F25
-end742:
-	B whole717by6
-pixel715by5:
+end745:
+	B whole720by6
+pixel718by5:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by5
+	TBZ $2, R13, part719by5
 	FMOVQ 16(R2), F25
-whole717by5:
+whole720by5:
 	FMOVQ (R1), F26
 	FMOVS 16(R1), F27
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
@@ -4618,24 +4700,24 @@ whole717by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by5
-	B rowdone714
-part716by5:
-	TBZ $1, R13, one743
+	BNE pixel718by5
+	B rowdone717
+part719by5:
+	TBZ $1, R13, one746
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end744
+	TBZ $0, R13, end747
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end744
-one743:
+	B end747
+one746:
 	FMOVS 16(R2), F25
-end744:
-	B whole717by5
-pixel715by4:
+end747:
+	B whole720by5
+pixel718by4:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by4
+	TBZ $2, R13, part719by4
 	FMOVQ 16(R2), F25
-whole717by4:
+whole720by4:
 	FMOVQ (R1), F26
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
 	WORD $0x4f9a1321 // fmla v1.4s, v25.4s, v26.s[0]
@@ -4648,24 +4730,24 @@ whole717by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by4
-	B rowdone714
-part716by4:
-	TBZ $1, R13, one745
+	BNE pixel718by4
+	B rowdone717
+part719by4:
+	TBZ $1, R13, one748
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end746
+	TBZ $0, R13, end749
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end746
-one745:
+	B end749
+one748:
 	FMOVS 16(R2), F25
-end746:
-	B whole717by4
-pixel715by3:
+end749:
+	B whole720by4
+pixel718by3:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by3
+	TBZ $2, R13, part719by3
 	FMOVQ 16(R2), F25
-whole717by3:
+whole720by3:
 	FMOVD (R1), F26
 	ADD $8, R1, R26
 	VLD1 (R26), V26.S[2]
@@ -4678,24 +4760,24 @@ whole717by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by3
-	B rowdone714
-part716by3:
-	TBZ $1, R13, one747
+	BNE pixel718by3
+	B rowdone717
+part719by3:
+	TBZ $1, R13, one750
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end748
+	TBZ $0, R13, end751
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end748
-one747:
+	B end751
+one750:
 	FMOVS 16(R2), F25
-end748:
-	B whole717by3
-pixel715by2:
+end751:
+	B whole720by3
+pixel718by2:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by2
+	TBZ $2, R13, part719by2
 	FMOVQ 16(R2), F25
-whole717by2:
+whole720by2:
 	FMOVD (R1), F26
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
 	WORD $0x4f9a1321 // fmla v1.4s, v25.4s, v26.s[0]
@@ -4704,469 +4786,482 @@ whole717by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by2
-	B rowdone714
-part716by2:
-	TBZ $1, R13, one749
+	BNE pixel718by2
+	B rowdone717
+part719by2:
+	TBZ $1, R13, one752
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end750
+	TBZ $0, R13, end753
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end750
-one749:
+	B end753
+one752:
 	FMOVS 16(R2), F25
-end750:
-	B whole717by2
-pixel715by1:
+end753:
+	B whole720by2
+pixel718by1:
 	FMOVQ (R2), F24
-	TBZ $2, R13, part716by1
+	TBZ $2, R13, part719by1
 	FMOVQ 16(R2), F25
-whole717by1:
+whole720by1:
 	FMOVS (R1), F26
 	WORD $0x4f9a1300 // fmla v0.4s, v24.4s, v26.s[0]
 	WORD $0x4f9a1321 // fmla v1.4s, v25.4s, v26.s[0]
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel715by1
-	B rowdone714
-part716by1:
-	TBZ $1, R13, one751
+	BNE pixel718by1
+	B rowdone717
+part719by1:
+	TBZ $1, R13, one754
 	FMOVD 16(R2), F25
-	TBZ $0, R13, end752
+	TBZ $0, R13, end755
 	ADD $24, R2, R26
 	VLD1 (R26), V25.S[2]
-	B end752
-one751:
+	B end755
+one754:
 	FMOVS 16(R2), F25
-end752:
-	B whole717by1
-rowdone714:
+end755:
+	B whole720by1
+rowdone717:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row713
+	BNE row716
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $7, R11
-	BGE from754
-	CMP $4, R11
-	BGE from755
-	CMP $2, R11
-	BGE from756
-	B rows753from1
-from756:
-	CMP $3, R11
 	BGE from757
-	B rows753from2
-from757:
-	B rows753from3
-from755:
-	CMP $5, R11
+	CMP $4, R11
 	BGE from758
-	B rows753from4
-from758:
-	CMP $6, R11
+	CMP $2, R11
 	BGE from759
-	B rows753from5
+	B rows756from1
 from759:
-	B rows753from6
-from754:
-	CMP $10, R11
+	CMP $3, R11
 	BGE from760
-	CMP $8, R11
-	BGE from761
-	B rows753from7
-from761:
-	CMP $9, R11
-	BGE from762
-	B rows753from8
-from762:
-	B rows753from9
+	B rows756from2
 from760:
-	CMP $11, R11
+	B rows756from3
+from758:
+	CMP $5, R11
+	BGE from761
+	B rows756from4
+from761:
+	CMP $6, R11
+	BGE from762
+	B rows756from5
+from762:
+	B rows756from6
+from757:
+	CMP $10, R11
 	BGE from763
-	B rows753from10
-from763:
-	CMP $12, R11
+	CMP $8, R11
 	BGE from764
-	B rows753from11
+	B rows756from7
 from764:
-	B rows753from12
-rows753from12:
-	FMOVQ (R1), F31
+	CMP $9, R11
+	BGE from765
+	B rows756from8
+from765:
+	B rows756from9
+from763:
+	CMP $11, R11
+	BGE from766
+	B rows756from10
+from766:
+	CMP $12, R11
+	BGE from767
+	B rows756from11
+from767:
+	B rows756from12
+rows756from12:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
 	FMOVQ F22, (R1)
-	TBZ $2, R13, part767
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part770
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 	FMOVQ F23, 16(R1)
-	B stored768
-part767:
-	TBZ $1, R13, one769
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end770
-	ADD $24, R1, R26
+	B stored771
+part770:
+	TBZ $1, R13, one772
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end773
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end770
-one769:
-	FMOVS 16(R1), F30
-end770:
+	B end773
+one772:
+	FMOVS 16(R2), F30
+end773:
 	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	TBZ $1, R13, one771
+	TBZ $1, R13, one774
 	FMOVD F23, 16(R1)
-	TBZ $0, R13, end772
+	TBZ $0, R13, end775
 	ADD $24, R1, R26
 	VST1 V23.S[2], (R26)
-	B end772
-one771:
+	B end775
+one774:
 	FMOVS F23, 16(R1)
-end772:
-stored768:
+end775:
+stored771:
 	SUB R10, R1, R1
-rows753from11:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from11:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
 	FMOVQ F20, (R1)
-	TBZ $2, R13, part775
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part778
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
 	FMOVQ F21, 16(R1)
-	B stored776
-part775:
-	TBZ $1, R13, one777
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end778
-	ADD $24, R1, R26
+	B stored779
+part778:
+	TBZ $1, R13, one780
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end781
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end778
-one777:
-	FMOVS 16(R1), F30
-end778:
+	B end781
+one780:
+	FMOVS 16(R2), F30
+end781:
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	TBZ $1, R13, one779
+	TBZ $1, R13, one782
 	FMOVD F21, 16(R1)
-	TBZ $0, R13, end780
+	TBZ $0, R13, end783
 	ADD $24, R1, R26
 	VST1 V21.S[2], (R26)
-	B end780
-one779:
+	B end783
+one782:
 	FMOVS F21, 16(R1)
-end780:
-stored776:
+end783:
+stored779:
 	SUB R10, R1, R1
-rows753from10:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from10:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
 	FMOVQ F18, (R1)
-	TBZ $2, R13, part783
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part786
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 	FMOVQ F19, 16(R1)
-	B stored784
-part783:
-	TBZ $1, R13, one785
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end786
-	ADD $24, R1, R26
+	B stored787
+part786:
+	TBZ $1, R13, one788
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end789
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end786
-one785:
-	FMOVS 16(R1), F30
-end786:
+	B end789
+one788:
+	FMOVS 16(R2), F30
+end789:
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	TBZ $1, R13, one787
+	TBZ $1, R13, one790
 	FMOVD F19, 16(R1)
-	TBZ $0, R13, end788
+	TBZ $0, R13, end791
 	ADD $24, R1, R26
 	VST1 V19.S[2], (R26)
-	B end788
-one787:
+	B end791
+one790:
 	FMOVS F19, 16(R1)
-end788:
-stored784:
+end791:
+stored787:
 	SUB R10, R1, R1
-rows753from9:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from9:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	TBZ $2, R13, part791
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part794
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	B stored792
-part791:
-	TBZ $1, R13, one793
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end794
-	ADD $24, R1, R26
+	B stored795
+part794:
+	TBZ $1, R13, one796
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end797
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end794
-one793:
-	FMOVS 16(R1), F30
-end794:
+	B end797
+one796:
+	FMOVS 16(R2), F30
+end797:
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	TBZ $1, R13, one795
+	TBZ $1, R13, one798
 	FMOVD F17, 16(R1)
-	TBZ $0, R13, end796
+	TBZ $0, R13, end799
 	ADD $24, R1, R26
 	VST1 V17.S[2], (R26)
-	B end796
-one795:
+	B end799
+one798:
 	FMOVS F17, 16(R1)
-end796:
-stored792:
+end799:
+stored795:
 	SUB R10, R1, R1
-rows753from8:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from8:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
 	FMOVQ F14, (R1)
-	TBZ $2, R13, part799
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part802
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
 	FMOVQ F15, 16(R1)
-	B stored800
-part799:
-	TBZ $1, R13, one801
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end802
-	ADD $24, R1, R26
+	B stored803
+part802:
+	TBZ $1, R13, one804
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end805
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end802
-one801:
-	FMOVS 16(R1), F30
-end802:
+	B end805
+one804:
+	FMOVS 16(R2), F30
+end805:
 	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	TBZ $1, R13, one803
+	TBZ $1, R13, one806
 	FMOVD F15, 16(R1)
-	TBZ $0, R13, end804
+	TBZ $0, R13, end807
 	ADD $24, R1, R26
 	VST1 V15.S[2], (R26)
-	B end804
-one803:
+	B end807
+one806:
 	FMOVS F15, 16(R1)
-end804:
-stored800:
+end807:
+stored803:
 	SUB R10, R1, R1
-rows753from7:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from7:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	TBZ $2, R13, part807
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part810
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	B stored808
-part807:
-	TBZ $1, R13, one809
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end810
-	ADD $24, R1, R26
+	B stored811
+part810:
+	TBZ $1, R13, one812
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end813
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end810
-one809:
-	FMOVS 16(R1), F30
-end810:
+	B end813
+one812:
+	FMOVS 16(R2), F30
+end813:
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	TBZ $1, R13, one811
+	TBZ $1, R13, one814
 	FMOVD F13, 16(R1)
-	TBZ $0, R13, end812
+	TBZ $0, R13, end815
 	ADD $24, R1, R26
 	VST1 V13.S[2], (R26)
-	B end812
-one811:
+	B end815
+one814:
 	FMOVS F13, 16(R1)
-end812:
-stored808:
+end815:
+stored811:
 	SUB R10, R1, R1
-rows753from6:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
 	FMOVQ F10, (R1)
-	TBZ $2, R13, part815
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part818
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
 	FMOVQ F11, 16(R1)
-	B stored816
-part815:
-	TBZ $1, R13, one817
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end818
-	ADD $24, R1, R26
+	B stored819
+part818:
+	TBZ $1, R13, one820
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end821
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end818
-one817:
-	FMOVS 16(R1), F30
-end818:
+	B end821
+one820:
+	FMOVS 16(R2), F30
+end821:
 	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	TBZ $1, R13, one819
+	TBZ $1, R13, one822
 	FMOVD F11, 16(R1)
-	TBZ $0, R13, end820
+	TBZ $0, R13, end823
 	ADD $24, R1, R26
 	VST1 V11.S[2], (R26)
-	B end820
-one819:
+	B end823
+one822:
 	FMOVS F11, 16(R1)
-end820:
-stored816:
+end823:
+stored819:
 	SUB R10, R1, R1
-rows753from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	TBZ $2, R13, part823
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part826
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	B stored824
-part823:
-	TBZ $1, R13, one825
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end826
-	ADD $24, R1, R26
+	B stored827
+part826:
+	TBZ $1, R13, one828
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end829
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end826
-one825:
-	FMOVS 16(R1), F30
-end826:
+	B end829
+one828:
+	FMOVS 16(R2), F30
+end829:
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	TBZ $1, R13, one827
+	TBZ $1, R13, one830
 	FMOVD F9, 16(R1)
-	TBZ $0, R13, end828
+	TBZ $0, R13, end831
 	ADD $24, R1, R26
 	VST1 V9.S[2], (R26)
-	B end828
-one827:
+	B end831
+one830:
 	FMOVS F9, 16(R1)
-end828:
-stored824:
+end831:
+stored827:
 	SUB R10, R1, R1
-rows753from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	TBZ $2, R13, part831
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part834
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	B stored832
-part831:
-	TBZ $1, R13, one833
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end834
-	ADD $24, R1, R26
+	B stored835
+part834:
+	TBZ $1, R13, one836
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end837
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end834
-one833:
-	FMOVS 16(R1), F30
-end834:
+	B end837
+one836:
+	FMOVS 16(R2), F30
+end837:
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	TBZ $1, R13, one835
+	TBZ $1, R13, one838
 	FMOVD F7, 16(R1)
-	TBZ $0, R13, end836
+	TBZ $0, R13, end839
 	ADD $24, R1, R26
 	VST1 V7.S[2], (R26)
-	B end836
-one835:
+	B end839
+one838:
 	FMOVS F7, 16(R1)
-end836:
-stored832:
+end839:
+stored835:
 	SUB R10, R1, R1
-rows753from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	TBZ $2, R13, part839
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part842
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	B stored840
-part839:
-	TBZ $1, R13, one841
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end842
-	ADD $24, R1, R26
+	B stored843
+part842:
+	TBZ $1, R13, one844
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end845
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end842
-one841:
-	FMOVS 16(R1), F30
-end842:
+	B end845
+one844:
+	FMOVS 16(R2), F30
+end845:
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	TBZ $1, R13, one843
+	TBZ $1, R13, one846
 	FMOVD F5, 16(R1)
-	TBZ $0, R13, end844
+	TBZ $0, R13, end847
 	ADD $24, R1, R26
 	VST1 V5.S[2], (R26)
-	B end844
-one843:
+	B end847
+one846:
 	FMOVS F5, 16(R1)
-end844:
-stored840:
+end847:
+stored843:
 	SUB R10, R1, R1
-rows753from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	TBZ $2, R13, part847
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part850
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	FMOVQ F3, 16(R1)
-	B stored848
-part847:
-	TBZ $1, R13, one849
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end850
-	ADD $24, R1, R26
+	B stored851
+part850:
+	TBZ $1, R13, one852
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end853
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end850
-one849:
-	FMOVS 16(R1), F30
-end850:
+	B end853
+one852:
+	FMOVS 16(R2), F30
+end853:
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	TBZ $1, R13, one851
+	TBZ $1, R13, one854
 	FMOVD F3, 16(R1)
-	TBZ $0, R13, end852
+	TBZ $0, R13, end855
 	ADD $24, R1, R26
 	VST1 V3.S[2], (R26)
-	B end852
-one851:
+	B end855
+one854:
 	FMOVS F3, 16(R1)
-end852:
-stored848:
+end855:
+stored851:
 	SUB R10, R1, R1
-rows753from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows756from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	TBZ $2, R13, part855
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part858
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	B stored856
-part855:
-	TBZ $1, R13, one857
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end858
-	ADD $24, R1, R26
+	B stored859
+part858:
+	TBZ $1, R13, one860
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end861
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end858
-one857:
-	FMOVS 16(R1), F30
-end858:
+	B end861
+one860:
+	FMOVS 16(R2), F30
+end861:
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	TBZ $1, R13, one859
+	TBZ $1, R13, one862
 	FMOVD F1, 16(R1)
-	TBZ $0, R13, end860
+	TBZ $0, R13, end863
 	ADD $24, R1, R26
 	VST1 V1.S[2], (R26)
-	B end860
-one859:
+	B end863
+one862:
 	FMOVS F1, 16(R1)
-end860:
-stored856:
+end863:
+stored859:
 	RET
 
 // func depthwiseTileNEONx2
@@ -5192,10 +5287,10 @@ TEXT ·depthwiseTileNEONx2(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
+	MOVD tile_u(R0), R13
 	MOVD tile_kStep(R0), R12
 	LSL $2, R12, R12
-next861:
+next864:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -5222,8 +5317,8 @@ next861:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done864
-tap862:
+	CBZ R5, done867
+tap865:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -5232,51 +5327,51 @@ tap862:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $7, R9
-	BGE from866
-	CMP $4, R9
-	BGE from867
-	CMP $2, R9
-	BGE from868
-	B k865by1
-from868:
-	CMP $3, R9
 	BGE from869
-	B k865by2
-from869:
-	B k865by3
-from867:
-	CMP $5, R9
+	CMP $4, R9
 	BGE from870
-	B k865by4
-from870:
-	CMP $6, R9
+	CMP $2, R9
 	BGE from871
-	B k865by5
+	B k868by1
 from871:
-	B k865by6
-from866:
-	CMP $10, R9
+	CMP $3, R9
 	BGE from872
-	CMP $8, R9
-	BGE from873
-	B k865by7
-from873:
-	CMP $9, R9
-	BGE from874
-	B k865by8
-from874:
-	B k865by9
+	B k868by2
 from872:
-	CMP $11, R9
+	B k868by3
+from870:
+	CMP $5, R9
+	BGE from873
+	B k868by4
+from873:
+	CMP $6, R9
+	BGE from874
+	B k868by5
+from874:
+	B k868by6
+from869:
+	CMP $10, R9
 	BGE from875
-	B k865by10
-from875:
-	CMP $12, R9
+	CMP $8, R9
 	BGE from876
-	B k865by11
+	B k868by7
 from876:
-	B k865by12
-k865by12:
+	CMP $9, R9
+	BGE from877
+	B k868by8
+from877:
+	B k868by9
+from875:
+	CMP $11, R9
+	BGE from878
+	B k868by10
+from878:
+	CMP $12, R9
+	BGE from879
+	B k868by11
+from879:
+	B k868by12
+k868by12:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5328,9 +5423,9 @@ k865by12:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by12
-	B tapped863
-k865by11:
+	BNE k868by12
+	B tapped866
+k868by11:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5378,9 +5473,9 @@ k865by11:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by11
-	B tapped863
-k865by10:
+	BNE k868by11
+	B tapped866
+k868by10:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5424,9 +5519,9 @@ k865by10:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by10
-	B tapped863
-k865by9:
+	BNE k868by10
+	B tapped866
+k868by9:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5466,9 +5561,9 @@ k865by9:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by9
-	B tapped863
-k865by8:
+	BNE k868by9
+	B tapped866
+k868by8:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5504,9 +5599,9 @@ k865by8:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by8
-	B tapped863
-k865by7:
+	BNE k868by8
+	B tapped866
+k868by7:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5538,9 +5633,9 @@ k865by7:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by7
-	B tapped863
-k865by6:
+	BNE k868by7
+	B tapped866
+k868by6:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5568,9 +5663,9 @@ k865by6:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by6
-	B tapped863
-k865by5:
+	BNE k868by6
+	B tapped866
+k868by5:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5594,9 +5689,9 @@ k865by5:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by5
-	B tapped863
-k865by4:
+	BNE k868by5
+	B tapped866
+k868by4:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5616,9 +5711,9 @@ k865by4:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by4
-	B tapped863
-k865by3:
+	BNE k868by4
+	B tapped866
+k868by3:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5634,9 +5729,9 @@ k865by3:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by3
-	B tapped863
-k865by2:
+	BNE k868by3
+	B tapped866
+k868by2:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5648,9 +5743,9 @@ k865by2:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by2
-	B tapped863
-k865by1:
+	BNE k868by2
+	B tapped866
+k868by1:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ (R1), (F26, F27)
 	VFMLA V26.S4, V24.S4, V0.S4
@@ -5658,12 +5753,12 @@ k865by1:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k865by1
-tapped863:
+	BNE k868by1
+tapped866:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap862
-done864:
+	BNE tap865
+done867:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -5671,677 +5766,698 @@ done864:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding878
+	CBNZ R26, added881
+	CBZ R13, alone880
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added881:
 	CMP $7, R9
-	BGE from880
-	CMP $4, R9
-	BGE from881
-	CMP $2, R9
-	BGE from882
-	B rows879from1
-from882:
-	CMP $3, R9
-	BGE from883
-	B rows879from2
-from883:
-	B rows879from3
-from881:
-	CMP $5, R9
 	BGE from884
-	B rows879from4
-from884:
-	CMP $6, R9
-	BGE from885
-	B rows879from5
-from885:
-	B rows879from6
-from880:
-	CMP $10, R9
-	BGE from886
-	CMP $8, R9
-	BGE from887
-	B rows879from7
-from887:
-	CMP $9, R9
-	BGE from888
-	B rows879from8
-from888:
-	B rows879from9
-from886:
-	CMP $11, R9
-	BGE from889
-	B rows879from10
-from889:
-	CMP $12, R9
-	BGE from890
-	B rows879from11
-from890:
-	B rows879from12
-rows879from12:
-	FMOVQ F22, (R1)
-	TBZ $2, R13, part893
-	FMOVQ F23, 16(R1)
-	B stored894
-part893:
-	TBZ $1, R13, one895
-	FMOVD F23, 16(R1)
-	TBZ $0, R13, end896
-	ADD $24, R1, R26
-	VST1 V23.S[2], (R26)
-	B end896
-one895:
-	FMOVS F23, 16(R1)
-end896:
-stored894:
-	SUB R10, R1, R1
-rows879from11:
-	FMOVQ F20, (R1)
-	TBZ $2, R13, part899
-	FMOVQ F21, 16(R1)
-	B stored900
-part899:
-	TBZ $1, R13, one901
-	FMOVD F21, 16(R1)
-	TBZ $0, R13, end902
-	ADD $24, R1, R26
-	VST1 V21.S[2], (R26)
-	B end902
-one901:
-	FMOVS F21, 16(R1)
-end902:
-stored900:
-	SUB R10, R1, R1
-rows879from10:
-	FMOVQ F18, (R1)
-	TBZ $2, R13, part905
-	FMOVQ F19, 16(R1)
-	B stored906
-part905:
-	TBZ $1, R13, one907
-	FMOVD F19, 16(R1)
-	TBZ $0, R13, end908
-	ADD $24, R1, R26
-	VST1 V19.S[2], (R26)
-	B end908
-one907:
-	FMOVS F19, 16(R1)
-end908:
-stored906:
-	SUB R10, R1, R1
-rows879from9:
-	FMOVQ F16, (R1)
-	TBZ $2, R13, part911
-	FMOVQ F17, 16(R1)
-	B stored912
-part911:
-	TBZ $1, R13, one913
-	FMOVD F17, 16(R1)
-	TBZ $0, R13, end914
-	ADD $24, R1, R26
-	VST1 V17.S[2], (R26)
-	B end914
-one913:
-	FMOVS F17, 16(R1)
-end914:
-stored912:
-	SUB R10, R1, R1
-rows879from8:
-	FMOVQ F14, (R1)
-	TBZ $2, R13, part917
-	FMOVQ F15, 16(R1)
-	B stored918
-part917:
-	TBZ $1, R13, one919
-	FMOVD F15, 16(R1)
-	TBZ $0, R13, end920
-	ADD $24, R1, R26
-	VST1 V15.S[2], (R26)
-	B end920
-one919:
-	FMOVS F15, 16(R1)
-end920:
-stored918:
-	SUB R10, R1, R1
-rows879from7:
-	FMOVQ F12, (R1)
-	TBZ $2, R13, part923
-	FMOVQ F13, 16(R1)
-	B stored924
-part923:
-	TBZ $1, R13, one925
-	FMOVD F13, 16(R1)
-	TBZ $0, R13, end926
-	ADD $24, R1, R26
-	VST1 V13.S[2], (R26)
-	B end926
-one925:
-	FMOVS F13, 16(R1)
-end926:
-stored924:
-	SUB R10, R1, R1
-rows879from6:
-	FMOVQ F10, (R1)
-	TBZ $2, R13, part929
-	FMOVQ F11, 16(R1)
-	B stored930
-part929:
-	TBZ $1, R13, one931
-	FMOVD F11, 16(R1)
-	TBZ $0, R13, end932
-	ADD $24, R1, R26
-	VST1 V11.S[2], (R26)
-	B end932
-one931:
-	FMOVS F11, 16(R1)
-end932:
-stored930:
-	SUB R10, R1, R1
-rows879from5:
-	FMOVQ F8, (R1)
-	TBZ $2, R13, part935
-	FMOVQ F9, 16(R1)
-	B stored936
-part935:
-	TBZ $1, R13, one937
-	FMOVD F9, 16(R1)
-	TBZ $0, R13, end938
-	ADD $24, R1, R26
-	VST1 V9.S[2], (R26)
-	B end938
-one937:
-	FMOVS F9, 16(R1)
-end938:
-stored936:
-	SUB R10, R1, R1
-rows879from4:
-	FMOVQ F6, (R1)
-	TBZ $2, R13, part941
-	FMOVQ F7, 16(R1)
-	B stored942
-part941:
-	TBZ $1, R13, one943
-	FMOVD F7, 16(R1)
-	TBZ $0, R13, end944
-	ADD $24, R1, R26
-	VST1 V7.S[2], (R26)
-	B end944
-one943:
-	FMOVS F7, 16(R1)
-end944:
-stored942:
-	SUB R10, R1, R1
-rows879from3:
-	FMOVQ F4, (R1)
-	TBZ $2, R13, part947
-	FMOVQ F5, 16(R1)
-	B stored948
-part947:
-	TBZ $1, R13, one949
-	FMOVD F5, 16(R1)
-	TBZ $0, R13, end950
-	ADD $24, R1, R26
-	VST1 V5.S[2], (R26)
-	B end950
-one949:
-	FMOVS F5, 16(R1)
-end950:
-stored948:
-	SUB R10, R1, R1
-rows879from2:
-	FMOVQ F2, (R1)
-	TBZ $2, R13, part953
-	FMOVQ F3, 16(R1)
-	B stored954
-part953:
-	TBZ $1, R13, one955
-	FMOVD F3, 16(R1)
-	TBZ $0, R13, end956
-	ADD $24, R1, R26
-	VST1 V3.S[2], (R26)
-	B end956
-one955:
-	FMOVS F3, 16(R1)
-end956:
-stored954:
-	SUB R10, R1, R1
-rows879from1:
-	FMOVQ F0, (R1)
-	TBZ $2, R13, part959
-	FMOVQ F1, 16(R1)
-	B stored960
-part959:
-	TBZ $1, R13, one961
-	FMOVD F1, 16(R1)
-	TBZ $0, R13, end962
-	ADD $24, R1, R26
-	VST1 V1.S[2], (R26)
-	B end962
-one961:
-	FMOVS F1, 16(R1)
-end962:
-stored960:
-	B stored877
-adding878:
-	CMP $7, R9
-	BGE from964
 	CMP $4, R9
-	BGE from965
+	BGE from885
 	CMP $2, R9
-	BGE from966
-	B rows963from1
-from966:
+	BGE from886
+	B rows883from1
+from886:
 	CMP $3, R9
-	BGE from967
-	B rows963from2
-from967:
-	B rows963from3
-from965:
+	BGE from887
+	B rows883from2
+from887:
+	B rows883from3
+from885:
 	CMP $5, R9
-	BGE from968
-	B rows963from4
-from968:
+	BGE from888
+	B rows883from4
+from888:
 	CMP $6, R9
-	BGE from969
-	B rows963from5
-from969:
-	B rows963from6
-from964:
+	BGE from889
+	B rows883from5
+from889:
+	B rows883from6
+from884:
 	CMP $10, R9
-	BGE from970
+	BGE from890
 	CMP $8, R9
-	BGE from971
-	B rows963from7
-from971:
+	BGE from891
+	B rows883from7
+from891:
 	CMP $9, R9
-	BGE from972
-	B rows963from8
-from972:
-	B rows963from9
-from970:
+	BGE from892
+	B rows883from8
+from892:
+	B rows883from9
+from890:
 	CMP $11, R9
-	BGE from973
-	B rows963from10
-from973:
+	BGE from893
+	B rows883from10
+from893:
 	CMP $12, R9
-	BGE from974
-	B rows963from11
-from974:
-	B rows963from12
-rows963from12:
-	FMOVQ (R1), F31
+	BGE from894
+	B rows883from11
+from894:
+	B rows883from12
+rows883from12:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6d6 // fadd v22.4s, v22.4s, v31.4s
 	FMOVQ F22, (R1)
-	TBZ $2, R13, part977
-	FMOVQ 16(R1), F30
+	TBZ $2, R4, part897
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
 	FMOVQ F23, 16(R1)
+	B stored898
+part897:
+	TBZ $1, R4, one899
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end900
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end900
+one899:
+	FMOVS 16(R2), F30
+end900:
+	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
+	TBZ $1, R4, one901
+	FMOVD F23, 16(R1)
+	TBZ $0, R4, end902
+	ADD $24, R1, R26
+	VST1 V23.S[2], (R26)
+	B end902
+one901:
+	FMOVS F23, 16(R1)
+end902:
+stored898:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from11:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
+	FMOVQ F20, (R1)
+	TBZ $2, R4, part905
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	FMOVQ F21, 16(R1)
+	B stored906
+part905:
+	TBZ $1, R4, one907
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end908
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end908
+one907:
+	FMOVS 16(R2), F30
+end908:
+	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
+	TBZ $1, R4, one909
+	FMOVD F21, 16(R1)
+	TBZ $0, R4, end910
+	ADD $24, R1, R26
+	VST1 V21.S[2], (R26)
+	B end910
+one909:
+	FMOVS F21, 16(R1)
+end910:
+stored906:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from10:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
+	FMOVQ F18, (R1)
+	TBZ $2, R4, part913
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	FMOVQ F19, 16(R1)
+	B stored914
+part913:
+	TBZ $1, R4, one915
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end916
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end916
+one915:
+	FMOVS 16(R2), F30
+end916:
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	TBZ $1, R4, one917
+	FMOVD F19, 16(R1)
+	TBZ $0, R4, end918
+	ADD $24, R1, R26
+	VST1 V19.S[2], (R26)
+	B end918
+one917:
+	FMOVS F19, 16(R1)
+end918:
+stored914:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from9:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
+	FMOVQ F16, (R1)
+	TBZ $2, R4, part921
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	FMOVQ F17, 16(R1)
+	B stored922
+part921:
+	TBZ $1, R4, one923
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end924
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end924
+one923:
+	FMOVS 16(R2), F30
+end924:
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	TBZ $1, R4, one925
+	FMOVD F17, 16(R1)
+	TBZ $0, R4, end926
+	ADD $24, R1, R26
+	VST1 V17.S[2], (R26)
+	B end926
+one925:
+	FMOVS F17, 16(R1)
+end926:
+stored922:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from8:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	FMOVQ F14, (R1)
+	TBZ $2, R4, part929
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	FMOVQ F15, 16(R1)
+	B stored930
+part929:
+	TBZ $1, R4, one931
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end932
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end932
+one931:
+	FMOVS 16(R2), F30
+end932:
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	TBZ $1, R4, one933
+	FMOVD F15, 16(R1)
+	TBZ $0, R4, end934
+	ADD $24, R1, R26
+	VST1 V15.S[2], (R26)
+	B end934
+one933:
+	FMOVS F15, 16(R1)
+end934:
+stored930:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from7:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	FMOVQ F12, (R1)
+	TBZ $2, R4, part937
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	FMOVQ F13, 16(R1)
+	B stored938
+part937:
+	TBZ $1, R4, one939
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end940
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end940
+one939:
+	FMOVS 16(R2), F30
+end940:
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	TBZ $1, R4, one941
+	FMOVD F13, 16(R1)
+	TBZ $0, R4, end942
+	ADD $24, R1, R26
+	VST1 V13.S[2], (R26)
+	B end942
+one941:
+	FMOVS F13, 16(R1)
+end942:
+stored938:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from6:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	FMOVQ F10, (R1)
+	TBZ $2, R4, part945
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	FMOVQ F11, 16(R1)
+	B stored946
+part945:
+	TBZ $1, R4, one947
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end948
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end948
+one947:
+	FMOVS 16(R2), F30
+end948:
+	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	TBZ $1, R4, one949
+	FMOVD F11, 16(R1)
+	TBZ $0, R4, end950
+	ADD $24, R1, R26
+	VST1 V11.S[2], (R26)
+	B end950
+one949:
+	FMOVS F11, 16(R1)
+end950:
+stored946:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from5:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	FMOVQ F8, (R1)
+	TBZ $2, R4, part953
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	FMOVQ F9, 16(R1)
+	B stored954
+part953:
+	TBZ $1, R4, one955
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end956
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end956
+one955:
+	FMOVS 16(R2), F30
+end956:
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	TBZ $1, R4, one957
+	FMOVD F9, 16(R1)
+	TBZ $0, R4, end958
+	ADD $24, R1, R26
+	VST1 V9.S[2], (R26)
+	B end958
+one957:
+	FMOVS F9, 16(R1)
+end958:
+stored954:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from4:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	FMOVQ F6, (R1)
+	TBZ $2, R4, part961
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	FMOVQ F7, 16(R1)
+	B stored962
+part961:
+	TBZ $1, R4, one963
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end964
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end964
+one963:
+	FMOVS 16(R2), F30
+end964:
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	TBZ $1, R4, one965
+	FMOVD F7, 16(R1)
+	TBZ $0, R4, end966
+	ADD $24, R1, R26
+	VST1 V7.S[2], (R26)
+	B end966
+one965:
+	FMOVS F7, 16(R1)
+end966:
+stored962:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from3:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	FMOVQ F4, (R1)
+	TBZ $2, R4, part969
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	FMOVQ F5, 16(R1)
+	B stored970
+part969:
+	TBZ $1, R4, one971
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end972
+	ADD $24, R2, R26
+	VLD1 (R26), V30.S[2]
+	B end972
+one971:
+	FMOVS 16(R2), F30
+end972:
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	TBZ $1, R4, one973
+	FMOVD F5, 16(R1)
+	TBZ $0, R4, end974
+	ADD $24, R1, R26
+	VST1 V5.S[2], (R26)
+	B end974
+one973:
+	FMOVS F5, 16(R1)
+end974:
+stored970:
+	SUB R10, R1, R1
+	SUB R3, R2, R2
+rows883from2:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	FMOVQ F2, (R1)
+	TBZ $2, R4, part977
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	FMOVQ F3, 16(R1)
 	B stored978
 part977:
-	TBZ $1, R13, one979
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end980
-	ADD $24, R1, R26
+	TBZ $1, R4, one979
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end980
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
 	B end980
 one979:
-	FMOVS 16(R1), F30
+	FMOVS 16(R2), F30
 end980:
-	WORD $0x4e3ed6f7 // fadd v23.4s, v23.4s, v30.4s
-	TBZ $1, R13, one981
-	FMOVD F23, 16(R1)
-	TBZ $0, R13, end982
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	TBZ $1, R4, one981
+	FMOVD F3, 16(R1)
+	TBZ $0, R4, end982
 	ADD $24, R1, R26
-	VST1 V23.S[2], (R26)
+	VST1 V3.S[2], (R26)
 	B end982
 one981:
-	FMOVS F23, 16(R1)
+	FMOVS F3, 16(R1)
 end982:
 stored978:
 	SUB R10, R1, R1
-rows963from11:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
-	FMOVQ F20, (R1)
-	TBZ $2, R13, part985
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	FMOVQ F21, 16(R1)
+	SUB R3, R2, R2
+rows883from1:
+	FMOVQ (R2), F31
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	FMOVQ F0, (R1)
+	TBZ $2, R4, part985
+	FMOVQ 16(R2), F30
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	FMOVQ F1, 16(R1)
 	B stored986
 part985:
-	TBZ $1, R13, one987
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end988
-	ADD $24, R1, R26
+	TBZ $1, R4, one987
+	FMOVD 16(R2), F30
+	TBZ $0, R4, end988
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
 	B end988
 one987:
-	FMOVS 16(R1), F30
+	FMOVS 16(R2), F30
 end988:
-	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
-	TBZ $1, R13, one989
-	FMOVD F21, 16(R1)
-	TBZ $0, R13, end990
-	ADD $24, R1, R26
-	VST1 V21.S[2], (R26)
-	B end990
-one989:
-	FMOVS F21, 16(R1)
-end990:
-stored986:
-	SUB R10, R1, R1
-rows963from10:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
-	FMOVQ F18, (R1)
-	TBZ $2, R13, part993
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	FMOVQ F19, 16(R1)
-	B stored994
-part993:
-	TBZ $1, R13, one995
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end996
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end996
-one995:
-	FMOVS 16(R1), F30
-end996:
-	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
-	TBZ $1, R13, one997
-	FMOVD F19, 16(R1)
-	TBZ $0, R13, end998
-	ADD $24, R1, R26
-	VST1 V19.S[2], (R26)
-	B end998
-one997:
-	FMOVS F19, 16(R1)
-end998:
-stored994:
-	SUB R10, R1, R1
-rows963from9:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
-	FMOVQ F16, (R1)
-	TBZ $2, R13, part1001
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	FMOVQ F17, 16(R1)
-	B stored1002
-part1001:
-	TBZ $1, R13, one1003
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1004
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1004
-one1003:
-	FMOVS 16(R1), F30
-end1004:
-	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
-	TBZ $1, R13, one1005
-	FMOVD F17, 16(R1)
-	TBZ $0, R13, end1006
-	ADD $24, R1, R26
-	VST1 V17.S[2], (R26)
-	B end1006
-one1005:
-	FMOVS F17, 16(R1)
-end1006:
-stored1002:
-	SUB R10, R1, R1
-rows963from8:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
-	FMOVQ F14, (R1)
-	TBZ $2, R13, part1009
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	FMOVQ F15, 16(R1)
-	B stored1010
-part1009:
-	TBZ $1, R13, one1011
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1012
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1012
-one1011:
-	FMOVS 16(R1), F30
-end1012:
-	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
-	TBZ $1, R13, one1013
-	FMOVD F15, 16(R1)
-	TBZ $0, R13, end1014
-	ADD $24, R1, R26
-	VST1 V15.S[2], (R26)
-	B end1014
-one1013:
-	FMOVS F15, 16(R1)
-end1014:
-stored1010:
-	SUB R10, R1, R1
-rows963from7:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
-	FMOVQ F12, (R1)
-	TBZ $2, R13, part1017
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	FMOVQ F13, 16(R1)
-	B stored1018
-part1017:
-	TBZ $1, R13, one1019
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1020
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1020
-one1019:
-	FMOVS 16(R1), F30
-end1020:
-	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
-	TBZ $1, R13, one1021
-	FMOVD F13, 16(R1)
-	TBZ $0, R13, end1022
-	ADD $24, R1, R26
-	VST1 V13.S[2], (R26)
-	B end1022
-one1021:
-	FMOVS F13, 16(R1)
-end1022:
-stored1018:
-	SUB R10, R1, R1
-rows963from6:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
-	FMOVQ F10, (R1)
-	TBZ $2, R13, part1025
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	FMOVQ F11, 16(R1)
-	B stored1026
-part1025:
-	TBZ $1, R13, one1027
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1028
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1028
-one1027:
-	FMOVS 16(R1), F30
-end1028:
-	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
-	TBZ $1, R13, one1029
-	FMOVD F11, 16(R1)
-	TBZ $0, R13, end1030
-	ADD $24, R1, R26
-	VST1 V11.S[2], (R26)
-	B end1030
-one1029:
-	FMOVS F11, 16(R1)
-end1030:
-stored1026:
-	SUB R10, R1, R1
-rows963from5:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
-	FMOVQ F8, (R1)
-	TBZ $2, R13, part1033
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	FMOVQ F9, 16(R1)
-	B stored1034
-part1033:
-	TBZ $1, R13, one1035
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1036
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1036
-one1035:
-	FMOVS 16(R1), F30
-end1036:
-	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	TBZ $1, R13, one1037
-	FMOVD F9, 16(R1)
-	TBZ $0, R13, end1038
-	ADD $24, R1, R26
-	VST1 V9.S[2], (R26)
-	B end1038
-one1037:
-	FMOVS F9, 16(R1)
-end1038:
-stored1034:
-	SUB R10, R1, R1
-rows963from4:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
-	FMOVQ F6, (R1)
-	TBZ $2, R13, part1041
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	FMOVQ F7, 16(R1)
-	B stored1042
-part1041:
-	TBZ $1, R13, one1043
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1044
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1044
-one1043:
-	FMOVS 16(R1), F30
-end1044:
-	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	TBZ $1, R13, one1045
-	FMOVD F7, 16(R1)
-	TBZ $0, R13, end1046
-	ADD $24, R1, R26
-	VST1 V7.S[2], (R26)
-	B end1046
-one1045:
-	FMOVS F7, 16(R1)
-end1046:
-stored1042:
-	SUB R10, R1, R1
-rows963from3:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
-	FMOVQ F4, (R1)
-	TBZ $2, R13, part1049
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	FMOVQ F5, 16(R1)
-	B stored1050
-part1049:
-	TBZ $1, R13, one1051
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1052
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1052
-one1051:
-	FMOVS 16(R1), F30
-end1052:
-	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	TBZ $1, R13, one1053
-	FMOVD F5, 16(R1)
-	TBZ $0, R13, end1054
-	ADD $24, R1, R26
-	VST1 V5.S[2], (R26)
-	B end1054
-one1053:
-	FMOVS F5, 16(R1)
-end1054:
-stored1050:
-	SUB R10, R1, R1
-rows963from2:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
-	FMOVQ F2, (R1)
-	TBZ $2, R13, part1057
-	FMOVQ 16(R1), F30
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	FMOVQ F3, 16(R1)
-	B stored1058
-part1057:
-	TBZ $1, R13, one1059
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1060
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1060
-one1059:
-	FMOVS 16(R1), F30
-end1060:
-	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	TBZ $1, R13, one1061
-	FMOVD F3, 16(R1)
-	TBZ $0, R13, end1062
-	ADD $24, R1, R26
-	VST1 V3.S[2], (R26)
-	B end1062
-one1061:
-	FMOVS F3, 16(R1)
-end1062:
-stored1058:
-	SUB R10, R1, R1
-rows963from1:
-	FMOVQ (R1), F31
-	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
-	FMOVQ F0, (R1)
-	TBZ $2, R13, part1065
-	FMOVQ 16(R1), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	FMOVQ F1, 16(R1)
-	B stored1066
-part1065:
-	TBZ $1, R13, one1067
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1068
-	ADD $24, R1, R26
-	VLD1 (R26), V30.S[2]
-	B end1068
-one1067:
-	FMOVS 16(R1), F30
-end1068:
-	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	TBZ $1, R13, one1069
+	TBZ $1, R4, one989
 	FMOVD F1, 16(R1)
-	TBZ $0, R13, end1070
+	TBZ $0, R4, end990
 	ADD $24, R1, R26
 	VST1 V1.S[2], (R26)
-	B end1070
-one1069:
+	B end990
+one989:
 	FMOVS F1, 16(R1)
-end1070:
+end990:
+stored986:
+	B stored882
+alone880:
+	CMP $7, R9
+	BGE from992
+	CMP $4, R9
+	BGE from993
+	CMP $2, R9
+	BGE from994
+	B rows991from1
+from994:
+	CMP $3, R9
+	BGE from995
+	B rows991from2
+from995:
+	B rows991from3
+from993:
+	CMP $5, R9
+	BGE from996
+	B rows991from4
+from996:
+	CMP $6, R9
+	BGE from997
+	B rows991from5
+from997:
+	B rows991from6
+from992:
+	CMP $10, R9
+	BGE from998
+	CMP $8, R9
+	BGE from999
+	B rows991from7
+from999:
+	CMP $9, R9
+	BGE from1000
+	B rows991from8
+from1000:
+	B rows991from9
+from998:
+	CMP $11, R9
+	BGE from1001
+	B rows991from10
+from1001:
+	CMP $12, R9
+	BGE from1002
+	B rows991from11
+from1002:
+	B rows991from12
+rows991from12:
+	FMOVQ F22, (R1)
+	TBZ $2, R4, part1005
+	FMOVQ F23, 16(R1)
+	B stored1006
+part1005:
+	TBZ $1, R4, one1007
+	FMOVD F23, 16(R1)
+	TBZ $0, R4, end1008
+	ADD $24, R1, R26
+	VST1 V23.S[2], (R26)
+	B end1008
+one1007:
+	FMOVS F23, 16(R1)
+end1008:
+stored1006:
+	SUB R10, R1, R1
+rows991from11:
+	FMOVQ F20, (R1)
+	TBZ $2, R4, part1011
+	FMOVQ F21, 16(R1)
+	B stored1012
+part1011:
+	TBZ $1, R4, one1013
+	FMOVD F21, 16(R1)
+	TBZ $0, R4, end1014
+	ADD $24, R1, R26
+	VST1 V21.S[2], (R26)
+	B end1014
+one1013:
+	FMOVS F21, 16(R1)
+end1014:
+stored1012:
+	SUB R10, R1, R1
+rows991from10:
+	FMOVQ F18, (R1)
+	TBZ $2, R4, part1017
+	FMOVQ F19, 16(R1)
+	B stored1018
+part1017:
+	TBZ $1, R4, one1019
+	FMOVD F19, 16(R1)
+	TBZ $0, R4, end1020
+	ADD $24, R1, R26
+	VST1 V19.S[2], (R26)
+	B end1020
+one1019:
+	FMOVS F19, 16(R1)
+end1020:
+stored1018:
+	SUB R10, R1, R1
+rows991from9:
+	FMOVQ F16, (R1)
+	TBZ $2, R4, part1023
+	FMOVQ F17, 16(R1)
+	B stored1024
+part1023:
+	TBZ $1, R4, one1025
+	FMOVD F17, 16(R1)
+	TBZ $0, R4, end1026
+	ADD $24, R1, R26
+	VST1 V17.S[2], (R26)
+	B end1026
+one1025:
+	FMOVS F17, 16(R1)
+end1026:
+stored1024:
+	SUB R10, R1, R1
+rows991from8:
+	FMOVQ F14, (R1)
+	TBZ $2, R4, part1029
+	FMOVQ F15, 16(R1)
+	B stored1030
+part1029:
+	TBZ $1, R4, one1031
+	FMOVD F15, 16(R1)
+	TBZ $0, R4, end1032
+	ADD $24, R1, R26
+	VST1 V15.S[2], (R26)
+	B end1032
+one1031:
+	FMOVS F15, 16(R1)
+end1032:
+stored1030:
+	SUB R10, R1, R1
+rows991from7:
+	FMOVQ F12, (R1)
+	TBZ $2, R4, part1035
+	FMOVQ F13, 16(R1)
+	B stored1036
+part1035:
+	TBZ $1, R4, one1037
+	FMOVD F13, 16(R1)
+	TBZ $0, R4, end1038
+	ADD $24, R1, R26
+	VST1 V13.S[2], (R26)
+	B end1038
+one1037:
+	FMOVS F13, 16(R1)
+end1038:
+stored1036:
+	SUB R10, R1, R1
+rows991from6:
+	FMOVQ F10, (R1)
+	TBZ $2, R4, part1041
+	FMOVQ F11, 16(R1)
+	B stored1042
+part1041:
+	TBZ $1, R4, one1043
+	FMOVD F11, 16(R1)
+	TBZ $0, R4, end1044
+	ADD $24, R1, R26
+	VST1 V11.S[2], (R26)
+	B end1044
+one1043:
+	FMOVS F11, 16(R1)
+end1044:
+stored1042:
+	SUB R10, R1, R1
+rows991from5:
+	FMOVQ F8, (R1)
+	TBZ $2, R4, part1047
+	FMOVQ F9, 16(R1)
+	B stored1048
+part1047:
+	TBZ $1, R4, one1049
+	FMOVD F9, 16(R1)
+	TBZ $0, R4, end1050
+	ADD $24, R1, R26
+	VST1 V9.S[2], (R26)
+	B end1050
+one1049:
+	FMOVS F9, 16(R1)
+end1050:
+stored1048:
+	SUB R10, R1, R1
+rows991from4:
+	FMOVQ F6, (R1)
+	TBZ $2, R4, part1053
+	FMOVQ F7, 16(R1)
+	B stored1054
+part1053:
+	TBZ $1, R4, one1055
+	FMOVD F7, 16(R1)
+	TBZ $0, R4, end1056
+	ADD $24, R1, R26
+	VST1 V7.S[2], (R26)
+	B end1056
+one1055:
+	FMOVS F7, 16(R1)
+end1056:
+stored1054:
+	SUB R10, R1, R1
+rows991from3:
+	FMOVQ F4, (R1)
+	TBZ $2, R4, part1059
+	FMOVQ F5, 16(R1)
+	B stored1060
+part1059:
+	TBZ $1, R4, one1061
+	FMOVD F5, 16(R1)
+	TBZ $0, R4, end1062
+	ADD $24, R1, R26
+	VST1 V5.S[2], (R26)
+	B end1062
+one1061:
+	FMOVS F5, 16(R1)
+end1062:
+stored1060:
+	SUB R10, R1, R1
+rows991from2:
+	FMOVQ F2, (R1)
+	TBZ $2, R4, part1065
+	FMOVQ F3, 16(R1)
+	B stored1066
+part1065:
+	TBZ $1, R4, one1067
+	FMOVD F3, 16(R1)
+	TBZ $0, R4, end1068
+	ADD $24, R1, R26
+	VST1 V3.S[2], (R26)
+	B end1068
+one1067:
+	FMOVS F3, 16(R1)
+end1068:
 stored1066:
-stored877:
+	SUB R10, R1, R1
+rows991from1:
+	FMOVQ F0, (R1)
+	TBZ $2, R4, part1071
+	FMOVQ F1, 16(R1)
+	B stored1072
+part1071:
+	TBZ $1, R4, one1073
+	FMOVD F1, 16(R1)
+	TBZ $0, R4, end1074
+	ADD $24, R1, R26
+	VST1 V1.S[2], (R26)
+	B end1074
+one1073:
+	FMOVS F1, 16(R1)
+end1074:
+stored1072:
+stored882:
 	SUBS $1, R11, R11
-	BNE next861
+	BNE next864
 	RET
 
 // func depthwiseGradTileNEONx2
@@ -6375,32 +6491,32 @@ TEXT ·depthwiseGradTileNEONx2(SB), NOSPLIT, $0-8
 	VEOR V7.B16, V7.B16, V7.B16
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
-row1071:
+row1075:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $3, R11
-	BGE from1076
+	BGE from1080
 	CMP $2, R11
-	BGE from1077
-	B pixel1073by1
-from1077:
-	B pixel1073by2
-from1076:
+	BGE from1081
+	B pixel1077by1
+from1081:
+	B pixel1077by2
+from1080:
 	CMP $4, R11
-	BGE from1078
-	B pixel1073by3
-from1078:
+	BGE from1082
+	B pixel1077by3
+from1082:
 	CMP $5, R11
-	BGE from1079
-	B pixel1073by4
-from1079:
-	B pixel1073by5
-pixel1073by5:
+	BGE from1083
+	B pixel1077by4
+from1083:
+	B pixel1077by5
+pixel1077by5:
 	FMOVQ (R2), F10
-	TBZ $2, R13, part1074by5
+	TBZ $2, R13, part1078by5
 	FMOVQ 16(R2), F11
-whole1075by5:
+whole1079by5:
 	FLDPQ (R1), (F12, F13)
 	VFMLA V12.S4, V10.S4, V0.S4
 	VFMLA V13.S4, V11.S4, V1.S4
@@ -6423,24 +6539,24 @@ whole1075by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1073by5
-	B rowdone1072
-part1074by5:
-	TBZ $1, R13, one1080
+	BNE pixel1077by5
+	B rowdone1076
+part1078by5:
+	TBZ $1, R13, one1084
 	FMOVD 16(R2), F11
-	TBZ $0, R13, end1081
+	TBZ $0, R13, end1085
 	ADD $24, R2, R26
 	VLD1 (R26), V11.S[2]
-	B end1081
-one1080:
+	B end1085
+one1084:
 	FMOVS 16(R2), F11
-end1081:
-	B whole1075by5
-pixel1073by4:
+end1085:
+	B whole1079by5
+pixel1077by4:
 	FMOVQ (R2), F10
-	TBZ $2, R13, part1074by4
+	TBZ $2, R13, part1078by4
 	FMOVQ 16(R2), F11
-whole1075by4:
+whole1079by4:
 	FLDPQ (R1), (F12, F13)
 	VFMLA V12.S4, V10.S4, V0.S4
 	VFMLA V13.S4, V11.S4, V1.S4
@@ -6459,24 +6575,24 @@ whole1075by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1073by4
-	B rowdone1072
-part1074by4:
-	TBZ $1, R13, one1082
+	BNE pixel1077by4
+	B rowdone1076
+part1078by4:
+	TBZ $1, R13, one1086
 	FMOVD 16(R2), F11
-	TBZ $0, R13, end1083
+	TBZ $0, R13, end1087
 	ADD $24, R2, R26
 	VLD1 (R26), V11.S[2]
-	B end1083
-one1082:
+	B end1087
+one1086:
 	FMOVS 16(R2), F11
-end1083:
-	B whole1075by4
-pixel1073by3:
+end1087:
+	B whole1079by4
+pixel1077by3:
 	FMOVQ (R2), F10
-	TBZ $2, R13, part1074by3
+	TBZ $2, R13, part1078by3
 	FMOVQ 16(R2), F11
-whole1075by3:
+whole1079by3:
 	FLDPQ (R1), (F12, F13)
 	VFMLA V12.S4, V10.S4, V0.S4
 	VFMLA V13.S4, V11.S4, V1.S4
@@ -6491,24 +6607,24 @@ whole1075by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1073by3
-	B rowdone1072
-part1074by3:
-	TBZ $1, R13, one1084
+	BNE pixel1077by3
+	B rowdone1076
+part1078by3:
+	TBZ $1, R13, one1088
 	FMOVD 16(R2), F11
-	TBZ $0, R13, end1085
+	TBZ $0, R13, end1089
 	ADD $24, R2, R26
 	VLD1 (R26), V11.S[2]
-	B end1085
-one1084:
+	B end1089
+one1088:
 	FMOVS 16(R2), F11
-end1085:
-	B whole1075by3
-pixel1073by2:
+end1089:
+	B whole1079by3
+pixel1077by2:
 	FMOVQ (R2), F10
-	TBZ $2, R13, part1074by2
+	TBZ $2, R13, part1078by2
 	FMOVQ 16(R2), F11
-whole1075by2:
+whole1079by2:
 	FLDPQ (R1), (F12, F13)
 	VFMLA V12.S4, V10.S4, V0.S4
 	VFMLA V13.S4, V11.S4, V1.S4
@@ -6519,224 +6635,230 @@ whole1075by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1073by2
-	B rowdone1072
-part1074by2:
-	TBZ $1, R13, one1086
+	BNE pixel1077by2
+	B rowdone1076
+part1078by2:
+	TBZ $1, R13, one1090
 	FMOVD 16(R2), F11
-	TBZ $0, R13, end1087
+	TBZ $0, R13, end1091
 	ADD $24, R2, R26
 	VLD1 (R26), V11.S[2]
-	B end1087
-one1086:
+	B end1091
+one1090:
 	FMOVS 16(R2), F11
-end1087:
-	B whole1075by2
-pixel1073by1:
+end1091:
+	B whole1079by2
+pixel1077by1:
 	FMOVQ (R2), F10
-	TBZ $2, R13, part1074by1
+	TBZ $2, R13, part1078by1
 	FMOVQ 16(R2), F11
-whole1075by1:
+whole1079by1:
 	FLDPQ (R1), (F12, F13)
 	VFMLA V12.S4, V10.S4, V0.S4
 	VFMLA V13.S4, V11.S4, V1.S4
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1073by1
-	B rowdone1072
-part1074by1:
-	TBZ $1, R13, one1088
+	BNE pixel1077by1
+	B rowdone1076
+part1078by1:
+	TBZ $1, R13, one1092
 	FMOVD 16(R2), F11
-	TBZ $0, R13, end1089
+	TBZ $0, R13, end1093
 	ADD $24, R2, R26
 	VLD1 (R26), V11.S[2]
-	B end1089
-one1088:
+	B end1093
+one1092:
 	FMOVS 16(R2), F11
-end1089:
-	B whole1075by1
-rowdone1072:
+end1093:
+	B whole1079by1
+rowdone1076:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row1071
+	BNE row1075
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $3, R11
-	BGE from1091
+	BGE from1095
 	CMP $2, R11
-	BGE from1092
-	B rows1090from1
-from1092:
-	B rows1090from2
-from1091:
+	BGE from1096
+	B rows1094from1
+from1096:
+	B rows1094from2
+from1095:
 	CMP $4, R11
-	BGE from1093
-	B rows1090from3
-from1093:
+	BGE from1097
+	B rows1094from3
+from1097:
 	CMP $5, R11
-	BGE from1094
-	B rows1090from4
-from1094:
-	B rows1090from5
-rows1090from5:
-	FMOVQ (R1), F31
+	BGE from1098
+	B rows1094from4
+from1098:
+	B rows1094from5
+rows1094from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	TBZ $2, R13, part1097
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part1101
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	B stored1098
-part1097:
-	TBZ $1, R13, one1099
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1100
-	ADD $24, R1, R26
+	B stored1102
+part1101:
+	TBZ $1, R13, one1103
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end1104
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end1100
-one1099:
-	FMOVS 16(R1), F30
-end1100:
+	B end1104
+one1103:
+	FMOVS 16(R2), F30
+end1104:
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
-	TBZ $1, R13, one1101
+	TBZ $1, R13, one1105
 	FMOVD F9, 16(R1)
-	TBZ $0, R13, end1102
+	TBZ $0, R13, end1106
 	ADD $24, R1, R26
 	VST1 V9.S[2], (R26)
-	B end1102
-one1101:
+	B end1106
+one1105:
 	FMOVS F9, 16(R1)
-end1102:
-stored1098:
+end1106:
+stored1102:
 	SUB R10, R1, R1
-rows1090from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1094from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	TBZ $2, R13, part1105
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part1109
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	B stored1106
-part1105:
-	TBZ $1, R13, one1107
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1108
-	ADD $24, R1, R26
+	B stored1110
+part1109:
+	TBZ $1, R13, one1111
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end1112
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end1108
-one1107:
-	FMOVS 16(R1), F30
-end1108:
+	B end1112
+one1111:
+	FMOVS 16(R2), F30
+end1112:
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
-	TBZ $1, R13, one1109
+	TBZ $1, R13, one1113
 	FMOVD F7, 16(R1)
-	TBZ $0, R13, end1110
+	TBZ $0, R13, end1114
 	ADD $24, R1, R26
 	VST1 V7.S[2], (R26)
-	B end1110
-one1109:
+	B end1114
+one1113:
 	FMOVS F7, 16(R1)
-end1110:
-stored1106:
+end1114:
+stored1110:
 	SUB R10, R1, R1
-rows1090from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1094from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	TBZ $2, R13, part1113
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part1117
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	B stored1114
-part1113:
-	TBZ $1, R13, one1115
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1116
-	ADD $24, R1, R26
+	B stored1118
+part1117:
+	TBZ $1, R13, one1119
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end1120
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end1116
-one1115:
-	FMOVS 16(R1), F30
-end1116:
+	B end1120
+one1119:
+	FMOVS 16(R2), F30
+end1120:
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
-	TBZ $1, R13, one1117
+	TBZ $1, R13, one1121
 	FMOVD F5, 16(R1)
-	TBZ $0, R13, end1118
+	TBZ $0, R13, end1122
 	ADD $24, R1, R26
 	VST1 V5.S[2], (R26)
-	B end1118
-one1117:
+	B end1122
+one1121:
 	FMOVS F5, 16(R1)
-end1118:
-stored1114:
+end1122:
+stored1118:
 	SUB R10, R1, R1
-rows1090from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1094from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
 	FMOVQ F2, (R1)
-	TBZ $2, R13, part1121
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part1125
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
 	FMOVQ F3, 16(R1)
-	B stored1122
-part1121:
-	TBZ $1, R13, one1123
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1124
-	ADD $24, R1, R26
+	B stored1126
+part1125:
+	TBZ $1, R13, one1127
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end1128
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end1124
-one1123:
-	FMOVS 16(R1), F30
-end1124:
+	B end1128
+one1127:
+	FMOVS 16(R2), F30
+end1128:
 	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
-	TBZ $1, R13, one1125
+	TBZ $1, R13, one1129
 	FMOVD F3, 16(R1)
-	TBZ $0, R13, end1126
+	TBZ $0, R13, end1130
 	ADD $24, R1, R26
 	VST1 V3.S[2], (R26)
-	B end1126
-one1125:
+	B end1130
+one1129:
 	FMOVS F3, 16(R1)
-end1126:
-stored1122:
+end1130:
+stored1126:
 	SUB R10, R1, R1
-rows1090from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1094from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	TBZ $2, R13, part1129
-	FMOVQ 16(R1), F30
+	TBZ $2, R13, part1133
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	B stored1130
-part1129:
-	TBZ $1, R13, one1131
-	FMOVD 16(R1), F30
-	TBZ $0, R13, end1132
-	ADD $24, R1, R26
+	B stored1134
+part1133:
+	TBZ $1, R13, one1135
+	FMOVD 16(R2), F30
+	TBZ $0, R13, end1136
+	ADD $24, R2, R26
 	VLD1 (R26), V30.S[2]
-	B end1132
-one1131:
-	FMOVS 16(R1), F30
-end1132:
+	B end1136
+one1135:
+	FMOVS 16(R2), F30
+end1136:
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
-	TBZ $1, R13, one1133
+	TBZ $1, R13, one1137
 	FMOVD F1, 16(R1)
-	TBZ $0, R13, end1134
+	TBZ $0, R13, end1138
 	ADD $24, R1, R26
 	VST1 V1.S[2], (R26)
-	B end1134
-one1133:
+	B end1138
+one1137:
 	FMOVS F1, 16(R1)
-end1134:
-stored1130:
+end1138:
+stored1134:
 	RET
 
 // func tileNEONx3
@@ -6758,8 +6880,8 @@ TEXT ·tileNEONx3(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
-next1135:
+	MOVD tile_u(R0), R13
+next1139:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -6786,8 +6908,8 @@ next1135:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done1138
-tap1136:
+	CBZ R5, done1142
+tap1140:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -6796,35 +6918,35 @@ tap1136:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $5, R9
-	BGE from1140
-	CMP $3, R9
-	BGE from1141
-	CMP $2, R9
-	BGE from1142
-	B k1139by1
-from1142:
-	B k1139by2
-from1141:
-	CMP $4, R9
-	BGE from1143
-	B k1139by3
-from1143:
-	B k1139by4
-from1140:
-	CMP $7, R9
 	BGE from1144
-	CMP $6, R9
+	CMP $3, R9
 	BGE from1145
-	B k1139by5
-from1145:
-	B k1139by6
-from1144:
-	CMP $8, R9
+	CMP $2, R9
 	BGE from1146
-	B k1139by7
+	B k1143by1
 from1146:
-	B k1139by8
-k1139by8:
+	B k1143by2
+from1145:
+	CMP $4, R9
+	BGE from1147
+	B k1143by3
+from1147:
+	B k1143by4
+from1144:
+	CMP $7, R9
+	BGE from1148
+	CMP $6, R9
+	BGE from1149
+	B k1143by5
+from1149:
+	B k1143by6
+from1148:
+	CMP $8, R9
+	BGE from1150
+	B k1143by7
+from1150:
+	B k1143by8
+k1143by8:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -6862,9 +6984,9 @@ k1139by8:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by8
-	B tapped1137
-k1139by7:
+	BNE k1143by8
+	B tapped1141
+k1143by7:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -6898,9 +7020,9 @@ k1139by7:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by7
-	B tapped1137
-k1139by6:
+	BNE k1143by7
+	B tapped1141
+k1143by6:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -6930,9 +7052,9 @@ k1139by6:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by6
-	B tapped1137
-k1139by5:
+	BNE k1143by6
+	B tapped1141
+k1143by5:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -6958,9 +7080,9 @@ k1139by5:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by5
-	B tapped1137
-k1139by4:
+	BNE k1143by5
+	B tapped1141
+k1143by4:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -6982,9 +7104,9 @@ k1139by4:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by4
-	B tapped1137
-k1139by3:
+	BNE k1143by4
+	B tapped1141
+k1143by3:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -7002,9 +7124,9 @@ k1139by3:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by3
-	B tapped1137
-k1139by2:
+	BNE k1143by3
+	B tapped1141
+k1143by2:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -7018,9 +7140,9 @@ k1139by2:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by2
-	B tapped1137
-k1139by1:
+	BNE k1143by2
+	B tapped1141
+k1143by1:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FMOVS (R1), F27
@@ -7030,12 +7152,12 @@ k1139by1:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1139by1
-tapped1137:
+	BNE k1143by1
+tapped1141:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap1136
-done1138:
+	BNE tap1140
+done1142:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -7043,485 +7165,502 @@ done1138:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding1148
+	CBNZ R26, added1152
+	CBZ R13, alone1151
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added1152:
 	CMP $5, R9
-	BGE from1150
-	CMP $3, R9
-	BGE from1151
-	CMP $2, R9
-	BGE from1152
-	B rows1149from1
-from1152:
-	B rows1149from2
-from1151:
-	CMP $4, R9
-	BGE from1153
-	B rows1149from3
-from1153:
-	B rows1149from4
-from1150:
-	CMP $7, R9
-	BGE from1154
-	CMP $6, R9
 	BGE from1155
-	B rows1149from5
-from1155:
-	B rows1149from6
-from1154:
-	CMP $8, R9
-	BGE from1156
-	B rows1149from7
-from1156:
-	B rows1149from8
-rows1149from8:
-	FMOVQ F21, (R1)
-	FMOVQ F22, 16(R1)
-	TBZ $2, R13, part1161
-	FMOVQ F23, 32(R1)
-	B stored1162
-part1161:
-	TBZ $1, R13, one1163
-	FMOVD F23, 32(R1)
-	TBZ $0, R13, end1164
-	ADD $40, R1, R26
-	VST1 V23.S[2], (R26)
-	B end1164
-one1163:
-	FMOVS F23, 32(R1)
-end1164:
-stored1162:
-	SUB R10, R1, R1
-rows1149from7:
-	FMOVQ F18, (R1)
-	FMOVQ F19, 16(R1)
-	TBZ $2, R13, part1169
-	FMOVQ F20, 32(R1)
-	B stored1170
-part1169:
-	TBZ $1, R13, one1171
-	FMOVD F20, 32(R1)
-	TBZ $0, R13, end1172
-	ADD $40, R1, R26
-	VST1 V20.S[2], (R26)
-	B end1172
-one1171:
-	FMOVS F20, 32(R1)
-end1172:
-stored1170:
-	SUB R10, R1, R1
-rows1149from6:
-	FMOVQ F15, (R1)
-	FMOVQ F16, 16(R1)
-	TBZ $2, R13, part1177
-	FMOVQ F17, 32(R1)
-	B stored1178
-part1177:
-	TBZ $1, R13, one1179
-	FMOVD F17, 32(R1)
-	TBZ $0, R13, end1180
-	ADD $40, R1, R26
-	VST1 V17.S[2], (R26)
-	B end1180
-one1179:
-	FMOVS F17, 32(R1)
-end1180:
-stored1178:
-	SUB R10, R1, R1
-rows1149from5:
-	FMOVQ F12, (R1)
-	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1185
-	FMOVQ F14, 32(R1)
-	B stored1186
-part1185:
-	TBZ $1, R13, one1187
-	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1188
-	ADD $40, R1, R26
-	VST1 V14.S[2], (R26)
-	B end1188
-one1187:
-	FMOVS F14, 32(R1)
-end1188:
-stored1186:
-	SUB R10, R1, R1
-rows1149from4:
-	FMOVQ F9, (R1)
-	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1193
-	FMOVQ F11, 32(R1)
-	B stored1194
-part1193:
-	TBZ $1, R13, one1195
-	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1196
-	ADD $40, R1, R26
-	VST1 V11.S[2], (R26)
-	B end1196
-one1195:
-	FMOVS F11, 32(R1)
-end1196:
-stored1194:
-	SUB R10, R1, R1
-rows1149from3:
-	FMOVQ F6, (R1)
-	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1201
-	FMOVQ F8, 32(R1)
-	B stored1202
-part1201:
-	TBZ $1, R13, one1203
-	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1204
-	ADD $40, R1, R26
-	VST1 V8.S[2], (R26)
-	B end1204
-one1203:
-	FMOVS F8, 32(R1)
-end1204:
-stored1202:
-	SUB R10, R1, R1
-rows1149from2:
-	FMOVQ F3, (R1)
-	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1209
-	FMOVQ F5, 32(R1)
-	B stored1210
-part1209:
-	TBZ $1, R13, one1211
-	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1212
-	ADD $40, R1, R26
-	VST1 V5.S[2], (R26)
-	B end1212
-one1211:
-	FMOVS F5, 32(R1)
-end1212:
-stored1210:
-	SUB R10, R1, R1
-rows1149from1:
-	FMOVQ F0, (R1)
-	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1217
-	FMOVQ F2, 32(R1)
-	B stored1218
-part1217:
-	TBZ $1, R13, one1219
-	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1220
-	ADD $40, R1, R26
-	VST1 V2.S[2], (R26)
-	B end1220
-one1219:
-	FMOVS F2, 32(R1)
-end1220:
-stored1218:
-	B stored1147
-adding1148:
-	CMP $5, R9
-	BGE from1222
 	CMP $3, R9
-	BGE from1223
+	BGE from1156
 	CMP $2, R9
-	BGE from1224
-	B rows1221from1
-from1224:
-	B rows1221from2
-from1223:
+	BGE from1157
+	B rows1154from1
+from1157:
+	B rows1154from2
+from1156:
 	CMP $4, R9
-	BGE from1225
-	B rows1221from3
-from1225:
-	B rows1221from4
-from1222:
+	BGE from1158
+	B rows1154from3
+from1158:
+	B rows1154from4
+from1155:
 	CMP $7, R9
-	BGE from1226
+	BGE from1159
 	CMP $6, R9
-	BGE from1227
-	B rows1221from5
-from1227:
-	B rows1221from6
-from1226:
+	BGE from1160
+	B rows1154from5
+from1160:
+	B rows1154from6
+from1159:
 	CMP $8, R9
-	BGE from1228
-	B rows1221from7
-from1228:
-	B rows1221from8
-rows1221from8:
-	FMOVQ (R1), F31
+	BGE from1161
+	B rows1154from7
+from1161:
+	B rows1154from8
+rows1154from8:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
 	FMOVQ F21, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
 	FMOVQ F22, 16(R1)
-	TBZ $2, R13, part1233
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1166
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
 	FMOVQ F23, 32(R1)
-	B stored1234
-part1233:
-	TBZ $1, R13, one1235
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1236
-	ADD $40, R1, R26
+	B stored1167
+part1166:
+	TBZ $1, R4, one1168
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1169
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1236
-one1235:
-	FMOVS 32(R1), F29
-end1236:
+	B end1169
+one1168:
+	FMOVS 32(R2), F29
+end1169:
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	TBZ $1, R13, one1237
+	TBZ $1, R4, one1170
 	FMOVD F23, 32(R1)
-	TBZ $0, R13, end1238
+	TBZ $0, R4, end1171
 	ADD $40, R1, R26
 	VST1 V23.S[2], (R26)
-	B end1238
-one1237:
+	B end1171
+one1170:
 	FMOVS F23, 32(R1)
-end1238:
-stored1234:
+end1171:
+stored1167:
 	SUB R10, R1, R1
-rows1221from7:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from7:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
 	FMOVQ F18, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 	FMOVQ F19, 16(R1)
-	TBZ $2, R13, part1243
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1176
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
 	FMOVQ F20, 32(R1)
-	B stored1244
-part1243:
-	TBZ $1, R13, one1245
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1246
-	ADD $40, R1, R26
+	B stored1177
+part1176:
+	TBZ $1, R4, one1178
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1179
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1246
-one1245:
-	FMOVS 32(R1), F29
-end1246:
+	B end1179
+one1178:
+	FMOVS 32(R2), F29
+end1179:
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	TBZ $1, R13, one1247
+	TBZ $1, R4, one1180
 	FMOVD F20, 32(R1)
-	TBZ $0, R13, end1248
+	TBZ $0, R4, end1181
 	ADD $40, R1, R26
 	VST1 V20.S[2], (R26)
-	B end1248
-one1247:
+	B end1181
+one1180:
 	FMOVS F20, 32(R1)
-end1248:
-stored1244:
+end1181:
+stored1177:
 	SUB R10, R1, R1
-rows1221from6:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
 	FMOVQ F15, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
 	FMOVQ F16, 16(R1)
-	TBZ $2, R13, part1253
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1186
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
 	FMOVQ F17, 32(R1)
-	B stored1254
-part1253:
-	TBZ $1, R13, one1255
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1256
-	ADD $40, R1, R26
+	B stored1187
+part1186:
+	TBZ $1, R4, one1188
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1189
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1256
-one1255:
-	FMOVS 32(R1), F29
-end1256:
+	B end1189
+one1188:
+	FMOVS 32(R2), F29
+end1189:
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	TBZ $1, R13, one1257
+	TBZ $1, R4, one1190
 	FMOVD F17, 32(R1)
-	TBZ $0, R13, end1258
+	TBZ $0, R4, end1191
 	ADD $40, R1, R26
 	VST1 V17.S[2], (R26)
-	B end1258
-one1257:
+	B end1191
+one1190:
 	FMOVS F17, 32(R1)
-end1258:
-stored1254:
+end1191:
+stored1187:
 	SUB R10, R1, R1
-rows1221from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1263
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1196
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	B stored1264
-part1263:
-	TBZ $1, R13, one1265
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1266
-	ADD $40, R1, R26
+	B stored1197
+part1196:
+	TBZ $1, R4, one1198
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1199
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1266
-one1265:
-	FMOVS 32(R1), F29
-end1266:
+	B end1199
+one1198:
+	FMOVS 32(R2), F29
+end1199:
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	TBZ $1, R13, one1267
+	TBZ $1, R4, one1200
 	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1268
+	TBZ $0, R4, end1201
 	ADD $40, R1, R26
 	VST1 V14.S[2], (R26)
-	B end1268
-one1267:
+	B end1201
+one1200:
 	FMOVS F14, 32(R1)
-end1268:
-stored1264:
+end1201:
+stored1197:
 	SUB R10, R1, R1
-rows1221from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
 	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1273
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1206
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
 	FMOVQ F11, 32(R1)
-	B stored1274
-part1273:
-	TBZ $1, R13, one1275
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1276
-	ADD $40, R1, R26
+	B stored1207
+part1206:
+	TBZ $1, R4, one1208
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1209
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1276
-one1275:
-	FMOVS 32(R1), F29
-end1276:
+	B end1209
+one1208:
+	FMOVS 32(R2), F29
+end1209:
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
-	TBZ $1, R13, one1277
+	TBZ $1, R4, one1210
 	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1278
+	TBZ $0, R4, end1211
 	ADD $40, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1278
-one1277:
+	B end1211
+one1210:
 	FMOVS F11, 32(R1)
-end1278:
-stored1274:
+end1211:
+stored1207:
 	SUB R10, R1, R1
-rows1221from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1283
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1216
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
 	FMOVQ F8, 32(R1)
-	B stored1284
-part1283:
-	TBZ $1, R13, one1285
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1286
-	ADD $40, R1, R26
+	B stored1217
+part1216:
+	TBZ $1, R4, one1218
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1219
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1286
-one1285:
-	FMOVS 32(R1), F29
-end1286:
+	B end1219
+one1218:
+	FMOVS 32(R2), F29
+end1219:
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	TBZ $1, R13, one1287
+	TBZ $1, R4, one1220
 	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1288
+	TBZ $0, R4, end1221
 	ADD $40, R1, R26
 	VST1 V8.S[2], (R26)
-	B end1288
-one1287:
+	B end1221
+one1220:
 	FMOVS F8, 32(R1)
-end1288:
-stored1284:
+end1221:
+stored1217:
 	SUB R10, R1, R1
-rows1221from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
 	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1293
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1226
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
 	FMOVQ F5, 32(R1)
-	B stored1294
-part1293:
-	TBZ $1, R13, one1295
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1296
-	ADD $40, R1, R26
+	B stored1227
+part1226:
+	TBZ $1, R4, one1228
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1229
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1296
-one1295:
-	FMOVS 32(R1), F29
-end1296:
+	B end1229
+one1228:
+	FMOVS 32(R2), F29
+end1229:
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	TBZ $1, R13, one1297
+	TBZ $1, R4, one1230
 	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1298
+	TBZ $0, R4, end1231
 	ADD $40, R1, R26
 	VST1 V5.S[2], (R26)
-	B end1298
-one1297:
+	B end1231
+one1230:
 	FMOVS F5, 32(R1)
-end1298:
-stored1294:
+end1231:
+stored1227:
 	SUB R10, R1, R1
-rows1221from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1154from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1303
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1236
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	B stored1304
-part1303:
-	TBZ $1, R13, one1305
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1306
-	ADD $40, R1, R26
+	B stored1237
+part1236:
+	TBZ $1, R4, one1238
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1239
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1306
-one1305:
-	FMOVS 32(R1), F29
-end1306:
+	B end1239
+one1238:
+	FMOVS 32(R2), F29
+end1239:
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
-	TBZ $1, R13, one1307
+	TBZ $1, R4, one1240
 	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1308
+	TBZ $0, R4, end1241
 	ADD $40, R1, R26
 	VST1 V2.S[2], (R26)
-	B end1308
-one1307:
+	B end1241
+one1240:
 	FMOVS F2, 32(R1)
-end1308:
-stored1304:
-stored1147:
+end1241:
+stored1237:
+	B stored1153
+alone1151:
+	CMP $5, R9
+	BGE from1243
+	CMP $3, R9
+	BGE from1244
+	CMP $2, R9
+	BGE from1245
+	B rows1242from1
+from1245:
+	B rows1242from2
+from1244:
+	CMP $4, R9
+	BGE from1246
+	B rows1242from3
+from1246:
+	B rows1242from4
+from1243:
+	CMP $7, R9
+	BGE from1247
+	CMP $6, R9
+	BGE from1248
+	B rows1242from5
+from1248:
+	B rows1242from6
+from1247:
+	CMP $8, R9
+	BGE from1249
+	B rows1242from7
+from1249:
+	B rows1242from8
+rows1242from8:
+	FMOVQ F21, (R1)
+	FMOVQ F22, 16(R1)
+	TBZ $2, R4, part1254
+	FMOVQ F23, 32(R1)
+	B stored1255
+part1254:
+	TBZ $1, R4, one1256
+	FMOVD F23, 32(R1)
+	TBZ $0, R4, end1257
+	ADD $40, R1, R26
+	VST1 V23.S[2], (R26)
+	B end1257
+one1256:
+	FMOVS F23, 32(R1)
+end1257:
+stored1255:
+	SUB R10, R1, R1
+rows1242from7:
+	FMOVQ F18, (R1)
+	FMOVQ F19, 16(R1)
+	TBZ $2, R4, part1262
+	FMOVQ F20, 32(R1)
+	B stored1263
+part1262:
+	TBZ $1, R4, one1264
+	FMOVD F20, 32(R1)
+	TBZ $0, R4, end1265
+	ADD $40, R1, R26
+	VST1 V20.S[2], (R26)
+	B end1265
+one1264:
+	FMOVS F20, 32(R1)
+end1265:
+stored1263:
+	SUB R10, R1, R1
+rows1242from6:
+	FMOVQ F15, (R1)
+	FMOVQ F16, 16(R1)
+	TBZ $2, R4, part1270
+	FMOVQ F17, 32(R1)
+	B stored1271
+part1270:
+	TBZ $1, R4, one1272
+	FMOVD F17, 32(R1)
+	TBZ $0, R4, end1273
+	ADD $40, R1, R26
+	VST1 V17.S[2], (R26)
+	B end1273
+one1272:
+	FMOVS F17, 32(R1)
+end1273:
+stored1271:
+	SUB R10, R1, R1
+rows1242from5:
+	FMOVQ F12, (R1)
+	FMOVQ F13, 16(R1)
+	TBZ $2, R4, part1278
+	FMOVQ F14, 32(R1)
+	B stored1279
+part1278:
+	TBZ $1, R4, one1280
+	FMOVD F14, 32(R1)
+	TBZ $0, R4, end1281
+	ADD $40, R1, R26
+	VST1 V14.S[2], (R26)
+	B end1281
+one1280:
+	FMOVS F14, 32(R1)
+end1281:
+stored1279:
+	SUB R10, R1, R1
+rows1242from4:
+	FMOVQ F9, (R1)
+	FMOVQ F10, 16(R1)
+	TBZ $2, R4, part1286
+	FMOVQ F11, 32(R1)
+	B stored1287
+part1286:
+	TBZ $1, R4, one1288
+	FMOVD F11, 32(R1)
+	TBZ $0, R4, end1289
+	ADD $40, R1, R26
+	VST1 V11.S[2], (R26)
+	B end1289
+one1288:
+	FMOVS F11, 32(R1)
+end1289:
+stored1287:
+	SUB R10, R1, R1
+rows1242from3:
+	FMOVQ F6, (R1)
+	FMOVQ F7, 16(R1)
+	TBZ $2, R4, part1294
+	FMOVQ F8, 32(R1)
+	B stored1295
+part1294:
+	TBZ $1, R4, one1296
+	FMOVD F8, 32(R1)
+	TBZ $0, R4, end1297
+	ADD $40, R1, R26
+	VST1 V8.S[2], (R26)
+	B end1297
+one1296:
+	FMOVS F8, 32(R1)
+end1297:
+stored1295:
+	SUB R10, R1, R1
+rows1242from2:
+	FMOVQ F3, (R1)
+	FMOVQ F4, 16(R1)
+	TBZ $2, R4, part1302
+	FMOVQ F5, 32(R1)
+	B stored1303
+part1302:
+	TBZ $1, R4, one1304
+	FMOVD F5, 32(R1)
+	TBZ $0, R4, end1305
+	ADD $40, R1, R26
+	VST1 V5.S[2], (R26)
+	B end1305
+one1304:
+	FMOVS F5, 32(R1)
+end1305:
+stored1303:
+	SUB R10, R1, R1
+rows1242from1:
+	FMOVQ F0, (R1)
+	FMOVQ F1, 16(R1)
+	TBZ $2, R4, part1310
+	FMOVQ F2, 32(R1)
+	B stored1311
+part1310:
+	TBZ $1, R4, one1312
+	FMOVD F2, 32(R1)
+	TBZ $0, R4, end1313
+	ADD $40, R1, R26
+	VST1 V2.S[2], (R26)
+	B end1313
+one1312:
+	FMOVS F2, 32(R1)
+end1313:
+stored1311:
+stored1153:
 	SUBS $1, R11, R11
-	BNE next1135
+	BNE next1139
 	RET
 
 // func gradTileNEONx3
@@ -7564,44 +7703,44 @@ TEXT ·gradTileNEONx3(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-row1309:
+row1314:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $5, R11
-	BGE from1314
-	CMP $3, R11
-	BGE from1315
-	CMP $2, R11
-	BGE from1316
-	B pixel1311by1
-from1316:
-	B pixel1311by2
-from1315:
-	CMP $4, R11
-	BGE from1317
-	B pixel1311by3
-from1317:
-	B pixel1311by4
-from1314:
-	CMP $7, R11
-	BGE from1318
-	CMP $6, R11
 	BGE from1319
-	B pixel1311by5
-from1319:
-	B pixel1311by6
-from1318:
-	CMP $8, R11
+	CMP $3, R11
 	BGE from1320
-	B pixel1311by7
+	CMP $2, R11
+	BGE from1321
+	B pixel1316by1
+from1321:
+	B pixel1316by2
 from1320:
-	B pixel1311by8
-pixel1311by8:
+	CMP $4, R11
+	BGE from1322
+	B pixel1316by3
+from1322:
+	B pixel1316by4
+from1319:
+	CMP $7, R11
+	BGE from1323
+	CMP $6, R11
+	BGE from1324
+	B pixel1316by5
+from1324:
+	B pixel1316by6
+from1323:
+	CMP $8, R11
+	BGE from1325
+	B pixel1316by7
+from1325:
+	B pixel1316by8
+pixel1316by8:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by8
+	TBZ $2, R13, part1317by8
 	FMOVQ 32(R2), F26
-whole1313by8:
+whole1318by8:
 	FMOVQ (R1), F27
 	FMOVQ 16(R1), F28
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
@@ -7631,24 +7770,24 @@ whole1313by8:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by8
-	B rowdone1310
-part1312by8:
-	TBZ $1, R13, one1321
+	BNE pixel1316by8
+	B rowdone1315
+part1317by8:
+	TBZ $1, R13, one1326
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1322
+	TBZ $0, R13, end1327
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1322
-one1321:
+	B end1327
+one1326:
 	FMOVS 32(R2), F26
-end1322:
-	B whole1313by8
-pixel1311by7:
+end1327:
+	B whole1318by8
+pixel1316by7:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by7
+	TBZ $2, R13, part1317by7
 	FMOVQ 32(R2), F26
-whole1313by7:
+whole1318by7:
 	FMOVQ (R1), F27
 	FMOVD 16(R1), F28
 	ADD $24, R1, R26
@@ -7677,24 +7816,24 @@ whole1313by7:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by7
-	B rowdone1310
-part1312by7:
-	TBZ $1, R13, one1323
+	BNE pixel1316by7
+	B rowdone1315
+part1317by7:
+	TBZ $1, R13, one1328
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1324
+	TBZ $0, R13, end1329
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1324
-one1323:
+	B end1329
+one1328:
 	FMOVS 32(R2), F26
-end1324:
-	B whole1313by7
-pixel1311by6:
+end1329:
+	B whole1318by7
+pixel1316by6:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by6
+	TBZ $2, R13, part1317by6
 	FMOVQ 32(R2), F26
-whole1313by6:
+whole1318by6:
 	FMOVQ (R1), F27
 	FMOVD 16(R1), F28
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
@@ -7718,24 +7857,24 @@ whole1313by6:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by6
-	B rowdone1310
-part1312by6:
-	TBZ $1, R13, one1325
+	BNE pixel1316by6
+	B rowdone1315
+part1317by6:
+	TBZ $1, R13, one1330
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1326
+	TBZ $0, R13, end1331
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1326
-one1325:
+	B end1331
+one1330:
 	FMOVS 32(R2), F26
-end1326:
-	B whole1313by6
-pixel1311by5:
+end1331:
+	B whole1318by6
+pixel1316by5:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by5
+	TBZ $2, R13, part1317by5
 	FMOVQ 32(R2), F26
-whole1313by5:
+whole1318by5:
 	FMOVQ (R1), F27
 	FMOVS 16(R1), F28
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
@@ -7756,24 +7895,24 @@ whole1313by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by5
-	B rowdone1310
-part1312by5:
-	TBZ $1, R13, one1327
+	BNE pixel1316by5
+	B rowdone1315
+part1317by5:
+	TBZ $1, R13, one1332
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1328
+	TBZ $0, R13, end1333
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1328
-one1327:
+	B end1333
+one1332:
 	FMOVS 32(R2), F26
-end1328:
-	B whole1313by5
-pixel1311by4:
+end1333:
+	B whole1318by5
+pixel1316by4:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by4
+	TBZ $2, R13, part1317by4
 	FMOVQ 32(R2), F26
-whole1313by4:
+whole1318by4:
 	FMOVQ (R1), F27
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
 	WORD $0x4f9b1321 // fmla v1.4s, v25.4s, v27.s[0]
@@ -7790,24 +7929,24 @@ whole1313by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by4
-	B rowdone1310
-part1312by4:
-	TBZ $1, R13, one1329
+	BNE pixel1316by4
+	B rowdone1315
+part1317by4:
+	TBZ $1, R13, one1334
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1330
+	TBZ $0, R13, end1335
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1330
-one1329:
+	B end1335
+one1334:
 	FMOVS 32(R2), F26
-end1330:
-	B whole1313by4
-pixel1311by3:
+end1335:
+	B whole1318by4
+pixel1316by3:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by3
+	TBZ $2, R13, part1317by3
 	FMOVQ 32(R2), F26
-whole1313by3:
+whole1318by3:
 	FMOVD (R1), F27
 	ADD $8, R1, R26
 	VLD1 (R26), V27.S[2]
@@ -7823,24 +7962,24 @@ whole1313by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by3
-	B rowdone1310
-part1312by3:
-	TBZ $1, R13, one1331
+	BNE pixel1316by3
+	B rowdone1315
+part1317by3:
+	TBZ $1, R13, one1336
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1332
+	TBZ $0, R13, end1337
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1332
-one1331:
+	B end1337
+one1336:
 	FMOVS 32(R2), F26
-end1332:
-	B whole1313by3
-pixel1311by2:
+end1337:
+	B whole1318by3
+pixel1316by2:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by2
+	TBZ $2, R13, part1317by2
 	FMOVQ 32(R2), F26
-whole1313by2:
+whole1318by2:
 	FMOVD (R1), F27
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
 	WORD $0x4f9b1321 // fmla v1.4s, v25.4s, v27.s[0]
@@ -7851,24 +7990,24 @@ whole1313by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by2
-	B rowdone1310
-part1312by2:
-	TBZ $1, R13, one1333
+	BNE pixel1316by2
+	B rowdone1315
+part1317by2:
+	TBZ $1, R13, one1338
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1334
+	TBZ $0, R13, end1339
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1334
-one1333:
+	B end1339
+one1338:
 	FMOVS 32(R2), F26
-end1334:
-	B whole1313by2
-pixel1311by1:
+end1339:
+	B whole1318by2
+pixel1316by1:
 	FLDPQ (R2), (F24, F25)
-	TBZ $2, R13, part1312by1
+	TBZ $2, R13, part1317by1
 	FMOVQ 32(R2), F26
-whole1313by1:
+whole1318by1:
 	FMOVS (R1), F27
 	WORD $0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]
 	WORD $0x4f9b1321 // fmla v1.4s, v25.4s, v27.s[0]
@@ -7876,329 +8015,338 @@ whole1313by1:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1311by1
-	B rowdone1310
-part1312by1:
-	TBZ $1, R13, one1335
+	BNE pixel1316by1
+	B rowdone1315
+part1317by1:
+	TBZ $1, R13, one1340
 	FMOVD 32(R2), F26
-	TBZ $0, R13, end1336
+	TBZ $0, R13, end1341
 	ADD $40, R2, R26
 	VLD1 (R26), V26.S[2]
-	B end1336
-one1335:
+	B end1341
+one1340:
 	FMOVS 32(R2), F26
-end1336:
-	B whole1313by1
-rowdone1310:
+end1341:
+	B whole1318by1
+rowdone1315:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row1309
+	BNE row1314
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $5, R11
-	BGE from1338
-	CMP $3, R11
-	BGE from1339
-	CMP $2, R11
-	BGE from1340
-	B rows1337from1
-from1340:
-	B rows1337from2
-from1339:
-	CMP $4, R11
-	BGE from1341
-	B rows1337from3
-from1341:
-	B rows1337from4
-from1338:
-	CMP $7, R11
-	BGE from1342
-	CMP $6, R11
 	BGE from1343
-	B rows1337from5
-from1343:
-	B rows1337from6
-from1342:
-	CMP $8, R11
+	CMP $3, R11
 	BGE from1344
-	B rows1337from7
+	CMP $2, R11
+	BGE from1345
+	B rows1342from1
+from1345:
+	B rows1342from2
 from1344:
-	B rows1337from8
-rows1337from8:
-	FMOVQ (R1), F31
+	CMP $4, R11
+	BGE from1346
+	B rows1342from3
+from1346:
+	B rows1342from4
+from1343:
+	CMP $7, R11
+	BGE from1347
+	CMP $6, R11
+	BGE from1348
+	B rows1342from5
+from1348:
+	B rows1342from6
+from1347:
+	CMP $8, R11
+	BGE from1349
+	B rows1342from7
+from1349:
+	B rows1342from8
+rows1342from8:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
 	FMOVQ F21, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
 	FMOVQ F22, 16(R1)
-	TBZ $2, R13, part1349
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1354
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
 	FMOVQ F23, 32(R1)
-	B stored1350
-part1349:
-	TBZ $1, R13, one1351
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1352
-	ADD $40, R1, R26
+	B stored1355
+part1354:
+	TBZ $1, R13, one1356
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1357
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1352
-one1351:
-	FMOVS 32(R1), F29
-end1352:
+	B end1357
+one1356:
+	FMOVS 32(R2), F29
+end1357:
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	TBZ $1, R13, one1353
+	TBZ $1, R13, one1358
 	FMOVD F23, 32(R1)
-	TBZ $0, R13, end1354
+	TBZ $0, R13, end1359
 	ADD $40, R1, R26
 	VST1 V23.S[2], (R26)
-	B end1354
-one1353:
+	B end1359
+one1358:
 	FMOVS F23, 32(R1)
-end1354:
-stored1350:
+end1359:
+stored1355:
 	SUB R10, R1, R1
-rows1337from7:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from7:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
 	FMOVQ F18, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 	FMOVQ F19, 16(R1)
-	TBZ $2, R13, part1359
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1364
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
 	FMOVQ F20, 32(R1)
-	B stored1360
-part1359:
-	TBZ $1, R13, one1361
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1362
-	ADD $40, R1, R26
+	B stored1365
+part1364:
+	TBZ $1, R13, one1366
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1367
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1362
-one1361:
-	FMOVS 32(R1), F29
-end1362:
+	B end1367
+one1366:
+	FMOVS 32(R2), F29
+end1367:
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	TBZ $1, R13, one1363
+	TBZ $1, R13, one1368
 	FMOVD F20, 32(R1)
-	TBZ $0, R13, end1364
+	TBZ $0, R13, end1369
 	ADD $40, R1, R26
 	VST1 V20.S[2], (R26)
-	B end1364
-one1363:
+	B end1369
+one1368:
 	FMOVS F20, 32(R1)
-end1364:
-stored1360:
+end1369:
+stored1365:
 	SUB R10, R1, R1
-rows1337from6:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
 	FMOVQ F15, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
 	FMOVQ F16, 16(R1)
-	TBZ $2, R13, part1369
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1374
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
 	FMOVQ F17, 32(R1)
-	B stored1370
-part1369:
-	TBZ $1, R13, one1371
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1372
-	ADD $40, R1, R26
+	B stored1375
+part1374:
+	TBZ $1, R13, one1376
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1377
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1372
-one1371:
-	FMOVS 32(R1), F29
-end1372:
+	B end1377
+one1376:
+	FMOVS 32(R2), F29
+end1377:
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	TBZ $1, R13, one1373
+	TBZ $1, R13, one1378
 	FMOVD F17, 32(R1)
-	TBZ $0, R13, end1374
+	TBZ $0, R13, end1379
 	ADD $40, R1, R26
 	VST1 V17.S[2], (R26)
-	B end1374
-one1373:
+	B end1379
+one1378:
 	FMOVS F17, 32(R1)
-end1374:
-stored1370:
+end1379:
+stored1375:
 	SUB R10, R1, R1
-rows1337from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1379
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1384
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	B stored1380
-part1379:
-	TBZ $1, R13, one1381
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1382
-	ADD $40, R1, R26
+	B stored1385
+part1384:
+	TBZ $1, R13, one1386
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1387
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1382
-one1381:
-	FMOVS 32(R1), F29
-end1382:
+	B end1387
+one1386:
+	FMOVS 32(R2), F29
+end1387:
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	TBZ $1, R13, one1383
+	TBZ $1, R13, one1388
 	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1384
+	TBZ $0, R13, end1389
 	ADD $40, R1, R26
 	VST1 V14.S[2], (R26)
-	B end1384
-one1383:
+	B end1389
+one1388:
 	FMOVS F14, 32(R1)
-end1384:
-stored1380:
+end1389:
+stored1385:
 	SUB R10, R1, R1
-rows1337from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
 	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1389
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1394
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
 	FMOVQ F11, 32(R1)
-	B stored1390
-part1389:
-	TBZ $1, R13, one1391
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1392
-	ADD $40, R1, R26
+	B stored1395
+part1394:
+	TBZ $1, R13, one1396
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1397
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1392
-one1391:
-	FMOVS 32(R1), F29
-end1392:
+	B end1397
+one1396:
+	FMOVS 32(R2), F29
+end1397:
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
-	TBZ $1, R13, one1393
+	TBZ $1, R13, one1398
 	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1394
+	TBZ $0, R13, end1399
 	ADD $40, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1394
-one1393:
+	B end1399
+one1398:
 	FMOVS F11, 32(R1)
-end1394:
-stored1390:
+end1399:
+stored1395:
 	SUB R10, R1, R1
-rows1337from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1399
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1404
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
 	FMOVQ F8, 32(R1)
-	B stored1400
-part1399:
-	TBZ $1, R13, one1401
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1402
-	ADD $40, R1, R26
+	B stored1405
+part1404:
+	TBZ $1, R13, one1406
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1407
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1402
-one1401:
-	FMOVS 32(R1), F29
-end1402:
+	B end1407
+one1406:
+	FMOVS 32(R2), F29
+end1407:
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	TBZ $1, R13, one1403
+	TBZ $1, R13, one1408
 	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1404
+	TBZ $0, R13, end1409
 	ADD $40, R1, R26
 	VST1 V8.S[2], (R26)
-	B end1404
-one1403:
+	B end1409
+one1408:
 	FMOVS F8, 32(R1)
-end1404:
-stored1400:
+end1409:
+stored1405:
 	SUB R10, R1, R1
-rows1337from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
 	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1409
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1414
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
 	FMOVQ F5, 32(R1)
-	B stored1410
-part1409:
-	TBZ $1, R13, one1411
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1412
-	ADD $40, R1, R26
+	B stored1415
+part1414:
+	TBZ $1, R13, one1416
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1417
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1412
-one1411:
-	FMOVS 32(R1), F29
-end1412:
+	B end1417
+one1416:
+	FMOVS 32(R2), F29
+end1417:
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	TBZ $1, R13, one1413
+	TBZ $1, R13, one1418
 	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1414
+	TBZ $0, R13, end1419
 	ADD $40, R1, R26
 	VST1 V5.S[2], (R26)
-	B end1414
-one1413:
+	B end1419
+one1418:
 	FMOVS F5, 32(R1)
-end1414:
-stored1410:
+end1419:
+stored1415:
 	SUB R10, R1, R1
-rows1337from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1342from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1419
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1424
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	B stored1420
-part1419:
-	TBZ $1, R13, one1421
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1422
-	ADD $40, R1, R26
+	B stored1425
+part1424:
+	TBZ $1, R13, one1426
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1427
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1422
-one1421:
-	FMOVS 32(R1), F29
-end1422:
+	B end1427
+one1426:
+	FMOVS 32(R2), F29
+end1427:
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
-	TBZ $1, R13, one1423
+	TBZ $1, R13, one1428
 	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1424
+	TBZ $0, R13, end1429
 	ADD $40, R1, R26
 	VST1 V2.S[2], (R26)
-	B end1424
-one1423:
+	B end1429
+one1428:
 	FMOVS F2, 32(R1)
-end1424:
-stored1420:
+end1429:
+stored1425:
 	RET
 
 // func depthwiseTileNEONx3
@@ -8220,10 +8368,10 @@ TEXT ·depthwiseTileNEONx3(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
+	MOVD tile_u(R0), R13
 	MOVD tile_kStep(R0), R12
 	LSL $2, R12, R12
-next1425:
+next1430:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -8250,8 +8398,8 @@ next1425:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done1428
-tap1426:
+	CBZ R5, done1433
+tap1431:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -8260,35 +8408,35 @@ tap1426:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $5, R9
-	BGE from1430
-	CMP $3, R9
-	BGE from1431
-	CMP $2, R9
-	BGE from1432
-	B k1429by1
-from1432:
-	B k1429by2
-from1431:
-	CMP $4, R9
-	BGE from1433
-	B k1429by3
-from1433:
-	B k1429by4
-from1430:
-	CMP $7, R9
-	BGE from1434
-	CMP $6, R9
 	BGE from1435
-	B k1429by5
-from1435:
-	B k1429by6
-from1434:
-	CMP $8, R9
+	CMP $3, R9
 	BGE from1436
-	B k1429by7
+	CMP $2, R9
+	BGE from1437
+	B k1434by1
+from1437:
+	B k1434by2
 from1436:
-	B k1429by8
-k1429by8:
+	CMP $4, R9
+	BGE from1438
+	B k1434by3
+from1438:
+	B k1434by4
+from1435:
+	CMP $7, R9
+	BGE from1439
+	CMP $6, R9
+	BGE from1440
+	B k1434by5
+from1440:
+	B k1434by6
+from1439:
+	CMP $8, R9
+	BGE from1441
+	B k1434by7
+from1441:
+	B k1434by8
+k1434by8:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8341,9 +8489,9 @@ k1429by8:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by8
-	B tapped1427
-k1429by7:
+	BNE k1434by8
+	B tapped1432
+k1434by7:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8390,9 +8538,9 @@ k1429by7:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by7
-	B tapped1427
-k1429by6:
+	BNE k1434by7
+	B tapped1432
+k1434by6:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8433,9 +8581,9 @@ k1429by6:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by6
-	B tapped1427
-k1429by5:
+	BNE k1434by6
+	B tapped1432
+k1434by5:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8470,9 +8618,9 @@ k1429by5:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by5
-	B tapped1427
-k1429by4:
+	BNE k1434by5
+	B tapped1432
+k1434by4:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8501,9 +8649,9 @@ k1429by4:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by4
-	B tapped1427
-k1429by3:
+	BNE k1434by4
+	B tapped1432
+k1434by3:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8526,9 +8674,9 @@ k1429by3:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by3
-	B tapped1427
-k1429by2:
+	BNE k1434by3
+	B tapped1432
+k1434by2:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8545,9 +8693,9 @@ k1429by2:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by2
-	B tapped1427
-k1429by1:
+	BNE k1434by2
+	B tapped1432
+k1434by1:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
 	FLDPQ (R1), (F27, F28)
@@ -8558,12 +8706,12 @@ k1429by1:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1429by1
-tapped1427:
+	BNE k1434by1
+tapped1432:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap1426
-done1428:
+	BNE tap1431
+done1433:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -8571,485 +8719,502 @@ done1428:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding1438
+	CBNZ R26, added1443
+	CBZ R13, alone1442
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added1443:
 	CMP $5, R9
-	BGE from1440
-	CMP $3, R9
-	BGE from1441
-	CMP $2, R9
-	BGE from1442
-	B rows1439from1
-from1442:
-	B rows1439from2
-from1441:
-	CMP $4, R9
-	BGE from1443
-	B rows1439from3
-from1443:
-	B rows1439from4
-from1440:
-	CMP $7, R9
-	BGE from1444
-	CMP $6, R9
-	BGE from1445
-	B rows1439from5
-from1445:
-	B rows1439from6
-from1444:
-	CMP $8, R9
 	BGE from1446
-	B rows1439from7
-from1446:
-	B rows1439from8
-rows1439from8:
-	FMOVQ F21, (R1)
-	FMOVQ F22, 16(R1)
-	TBZ $2, R13, part1451
-	FMOVQ F23, 32(R1)
-	B stored1452
-part1451:
-	TBZ $1, R13, one1453
-	FMOVD F23, 32(R1)
-	TBZ $0, R13, end1454
-	ADD $40, R1, R26
-	VST1 V23.S[2], (R26)
-	B end1454
-one1453:
-	FMOVS F23, 32(R1)
-end1454:
-stored1452:
-	SUB R10, R1, R1
-rows1439from7:
-	FMOVQ F18, (R1)
-	FMOVQ F19, 16(R1)
-	TBZ $2, R13, part1459
-	FMOVQ F20, 32(R1)
-	B stored1460
-part1459:
-	TBZ $1, R13, one1461
-	FMOVD F20, 32(R1)
-	TBZ $0, R13, end1462
-	ADD $40, R1, R26
-	VST1 V20.S[2], (R26)
-	B end1462
-one1461:
-	FMOVS F20, 32(R1)
-end1462:
-stored1460:
-	SUB R10, R1, R1
-rows1439from6:
-	FMOVQ F15, (R1)
-	FMOVQ F16, 16(R1)
-	TBZ $2, R13, part1467
-	FMOVQ F17, 32(R1)
-	B stored1468
-part1467:
-	TBZ $1, R13, one1469
-	FMOVD F17, 32(R1)
-	TBZ $0, R13, end1470
-	ADD $40, R1, R26
-	VST1 V17.S[2], (R26)
-	B end1470
-one1469:
-	FMOVS F17, 32(R1)
-end1470:
-stored1468:
-	SUB R10, R1, R1
-rows1439from5:
-	FMOVQ F12, (R1)
-	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1475
-	FMOVQ F14, 32(R1)
-	B stored1476
-part1475:
-	TBZ $1, R13, one1477
-	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1478
-	ADD $40, R1, R26
-	VST1 V14.S[2], (R26)
-	B end1478
-one1477:
-	FMOVS F14, 32(R1)
-end1478:
-stored1476:
-	SUB R10, R1, R1
-rows1439from4:
-	FMOVQ F9, (R1)
-	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1483
-	FMOVQ F11, 32(R1)
-	B stored1484
-part1483:
-	TBZ $1, R13, one1485
-	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1486
-	ADD $40, R1, R26
-	VST1 V11.S[2], (R26)
-	B end1486
-one1485:
-	FMOVS F11, 32(R1)
-end1486:
-stored1484:
-	SUB R10, R1, R1
-rows1439from3:
-	FMOVQ F6, (R1)
-	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1491
-	FMOVQ F8, 32(R1)
-	B stored1492
-part1491:
-	TBZ $1, R13, one1493
-	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1494
-	ADD $40, R1, R26
-	VST1 V8.S[2], (R26)
-	B end1494
-one1493:
-	FMOVS F8, 32(R1)
-end1494:
-stored1492:
-	SUB R10, R1, R1
-rows1439from2:
-	FMOVQ F3, (R1)
-	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1499
-	FMOVQ F5, 32(R1)
-	B stored1500
-part1499:
-	TBZ $1, R13, one1501
-	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1502
-	ADD $40, R1, R26
-	VST1 V5.S[2], (R26)
-	B end1502
-one1501:
-	FMOVS F5, 32(R1)
-end1502:
-stored1500:
-	SUB R10, R1, R1
-rows1439from1:
-	FMOVQ F0, (R1)
-	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1507
-	FMOVQ F2, 32(R1)
-	B stored1508
-part1507:
-	TBZ $1, R13, one1509
-	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1510
-	ADD $40, R1, R26
-	VST1 V2.S[2], (R26)
-	B end1510
-one1509:
-	FMOVS F2, 32(R1)
-end1510:
-stored1508:
-	B stored1437
-adding1438:
-	CMP $5, R9
-	BGE from1512
 	CMP $3, R9
-	BGE from1513
+	BGE from1447
 	CMP $2, R9
-	BGE from1514
-	B rows1511from1
-from1514:
-	B rows1511from2
-from1513:
+	BGE from1448
+	B rows1445from1
+from1448:
+	B rows1445from2
+from1447:
 	CMP $4, R9
-	BGE from1515
-	B rows1511from3
-from1515:
-	B rows1511from4
-from1512:
+	BGE from1449
+	B rows1445from3
+from1449:
+	B rows1445from4
+from1446:
 	CMP $7, R9
-	BGE from1516
+	BGE from1450
 	CMP $6, R9
-	BGE from1517
-	B rows1511from5
-from1517:
-	B rows1511from6
-from1516:
+	BGE from1451
+	B rows1445from5
+from1451:
+	B rows1445from6
+from1450:
 	CMP $8, R9
-	BGE from1518
-	B rows1511from7
-from1518:
-	B rows1511from8
-rows1511from8:
-	FMOVQ (R1), F31
+	BGE from1452
+	B rows1445from7
+from1452:
+	B rows1445from8
+rows1445from8:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
 	FMOVQ F21, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
 	FMOVQ F22, 16(R1)
-	TBZ $2, R13, part1523
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1457
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
 	FMOVQ F23, 32(R1)
-	B stored1524
-part1523:
-	TBZ $1, R13, one1525
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1526
-	ADD $40, R1, R26
+	B stored1458
+part1457:
+	TBZ $1, R4, one1459
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1460
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1526
-one1525:
-	FMOVS 32(R1), F29
-end1526:
+	B end1460
+one1459:
+	FMOVS 32(R2), F29
+end1460:
 	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
-	TBZ $1, R13, one1527
+	TBZ $1, R4, one1461
 	FMOVD F23, 32(R1)
-	TBZ $0, R13, end1528
+	TBZ $0, R4, end1462
 	ADD $40, R1, R26
 	VST1 V23.S[2], (R26)
-	B end1528
-one1527:
+	B end1462
+one1461:
 	FMOVS F23, 32(R1)
-end1528:
-stored1524:
+end1462:
+stored1458:
 	SUB R10, R1, R1
-rows1511from7:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from7:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd652 // fadd v18.4s, v18.4s, v31.4s
 	FMOVQ F18, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
 	FMOVQ F19, 16(R1)
-	TBZ $2, R13, part1533
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1467
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
 	FMOVQ F20, 32(R1)
-	B stored1534
-part1533:
-	TBZ $1, R13, one1535
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1536
-	ADD $40, R1, R26
+	B stored1468
+part1467:
+	TBZ $1, R4, one1469
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1470
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1536
-one1535:
-	FMOVS 32(R1), F29
-end1536:
+	B end1470
+one1469:
+	FMOVS 32(R2), F29
+end1470:
 	WORD $0x4e3dd694 // fadd v20.4s, v20.4s, v29.4s
-	TBZ $1, R13, one1537
+	TBZ $1, R4, one1471
 	FMOVD F20, 32(R1)
-	TBZ $0, R13, end1538
+	TBZ $0, R4, end1472
 	ADD $40, R1, R26
 	VST1 V20.S[2], (R26)
-	B end1538
-one1537:
+	B end1472
+one1471:
 	FMOVS F20, 32(R1)
-end1538:
-stored1534:
+end1472:
+stored1468:
 	SUB R10, R1, R1
-rows1511from6:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
 	FMOVQ F15, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed610 // fadd v16.4s, v16.4s, v30.4s
 	FMOVQ F16, 16(R1)
-	TBZ $2, R13, part1543
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1477
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
 	FMOVQ F17, 32(R1)
-	B stored1544
-part1543:
-	TBZ $1, R13, one1545
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1546
-	ADD $40, R1, R26
+	B stored1478
+part1477:
+	TBZ $1, R4, one1479
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1480
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1546
-one1545:
-	FMOVS 32(R1), F29
-end1546:
+	B end1480
+one1479:
+	FMOVS 32(R2), F29
+end1480:
 	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
-	TBZ $1, R13, one1547
+	TBZ $1, R4, one1481
 	FMOVD F17, 32(R1)
-	TBZ $0, R13, end1548
+	TBZ $0, R4, end1482
 	ADD $40, R1, R26
 	VST1 V17.S[2], (R26)
-	B end1548
-one1547:
+	B end1482
+one1481:
 	FMOVS F17, 32(R1)
-end1548:
-stored1544:
+end1482:
+stored1478:
 	SUB R10, R1, R1
-rows1511from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1553
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1487
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	B stored1554
-part1553:
-	TBZ $1, R13, one1555
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1556
-	ADD $40, R1, R26
+	B stored1488
+part1487:
+	TBZ $1, R4, one1489
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1490
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1556
-one1555:
-	FMOVS 32(R1), F29
-end1556:
+	B end1490
+one1489:
+	FMOVS 32(R2), F29
+end1490:
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	TBZ $1, R13, one1557
+	TBZ $1, R4, one1491
 	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1558
+	TBZ $0, R4, end1492
 	ADD $40, R1, R26
 	VST1 V14.S[2], (R26)
-	B end1558
-one1557:
+	B end1492
+one1491:
 	FMOVS F14, 32(R1)
-end1558:
-stored1554:
+end1492:
+stored1488:
 	SUB R10, R1, R1
-rows1511from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
 	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1563
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1497
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
 	FMOVQ F11, 32(R1)
-	B stored1564
-part1563:
-	TBZ $1, R13, one1565
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1566
-	ADD $40, R1, R26
+	B stored1498
+part1497:
+	TBZ $1, R4, one1499
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1500
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1566
-one1565:
-	FMOVS 32(R1), F29
-end1566:
+	B end1500
+one1499:
+	FMOVS 32(R2), F29
+end1500:
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
-	TBZ $1, R13, one1567
+	TBZ $1, R4, one1501
 	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1568
+	TBZ $0, R4, end1502
 	ADD $40, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1568
-one1567:
+	B end1502
+one1501:
 	FMOVS F11, 32(R1)
-end1568:
-stored1564:
+end1502:
+stored1498:
 	SUB R10, R1, R1
-rows1511from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1573
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1507
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
 	FMOVQ F8, 32(R1)
-	B stored1574
-part1573:
-	TBZ $1, R13, one1575
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1576
-	ADD $40, R1, R26
+	B stored1508
+part1507:
+	TBZ $1, R4, one1509
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1510
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1576
-one1575:
-	FMOVS 32(R1), F29
-end1576:
+	B end1510
+one1509:
+	FMOVS 32(R2), F29
+end1510:
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	TBZ $1, R13, one1577
+	TBZ $1, R4, one1511
 	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1578
+	TBZ $0, R4, end1512
 	ADD $40, R1, R26
 	VST1 V8.S[2], (R26)
-	B end1578
-one1577:
+	B end1512
+one1511:
 	FMOVS F8, 32(R1)
-end1578:
-stored1574:
+end1512:
+stored1508:
 	SUB R10, R1, R1
-rows1511from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
 	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1583
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1517
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
 	FMOVQ F5, 32(R1)
-	B stored1584
-part1583:
-	TBZ $1, R13, one1585
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1586
-	ADD $40, R1, R26
+	B stored1518
+part1517:
+	TBZ $1, R4, one1519
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1520
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1586
-one1585:
-	FMOVS 32(R1), F29
-end1586:
+	B end1520
+one1519:
+	FMOVS 32(R2), F29
+end1520:
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	TBZ $1, R13, one1587
+	TBZ $1, R4, one1521
 	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1588
+	TBZ $0, R4, end1522
 	ADD $40, R1, R26
 	VST1 V5.S[2], (R26)
-	B end1588
-one1587:
+	B end1522
+one1521:
 	FMOVS F5, 32(R1)
-end1588:
-stored1584:
+end1522:
+stored1518:
 	SUB R10, R1, R1
-rows1511from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1445from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1593
-	FMOVQ 32(R1), F29
+	TBZ $2, R4, part1527
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	B stored1594
-part1593:
-	TBZ $1, R13, one1595
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1596
-	ADD $40, R1, R26
+	B stored1528
+part1527:
+	TBZ $1, R4, one1529
+	FMOVD 32(R2), F29
+	TBZ $0, R4, end1530
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1596
-one1595:
-	FMOVS 32(R1), F29
-end1596:
+	B end1530
+one1529:
+	FMOVS 32(R2), F29
+end1530:
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
-	TBZ $1, R13, one1597
+	TBZ $1, R4, one1531
 	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1598
+	TBZ $0, R4, end1532
 	ADD $40, R1, R26
 	VST1 V2.S[2], (R26)
-	B end1598
-one1597:
+	B end1532
+one1531:
 	FMOVS F2, 32(R1)
-end1598:
+end1532:
+stored1528:
+	B stored1444
+alone1442:
+	CMP $5, R9
+	BGE from1534
+	CMP $3, R9
+	BGE from1535
+	CMP $2, R9
+	BGE from1536
+	B rows1533from1
+from1536:
+	B rows1533from2
+from1535:
+	CMP $4, R9
+	BGE from1537
+	B rows1533from3
+from1537:
+	B rows1533from4
+from1534:
+	CMP $7, R9
+	BGE from1538
+	CMP $6, R9
+	BGE from1539
+	B rows1533from5
+from1539:
+	B rows1533from6
+from1538:
+	CMP $8, R9
+	BGE from1540
+	B rows1533from7
+from1540:
+	B rows1533from8
+rows1533from8:
+	FMOVQ F21, (R1)
+	FMOVQ F22, 16(R1)
+	TBZ $2, R4, part1545
+	FMOVQ F23, 32(R1)
+	B stored1546
+part1545:
+	TBZ $1, R4, one1547
+	FMOVD F23, 32(R1)
+	TBZ $0, R4, end1548
+	ADD $40, R1, R26
+	VST1 V23.S[2], (R26)
+	B end1548
+one1547:
+	FMOVS F23, 32(R1)
+end1548:
+stored1546:
+	SUB R10, R1, R1
+rows1533from7:
+	FMOVQ F18, (R1)
+	FMOVQ F19, 16(R1)
+	TBZ $2, R4, part1553
+	FMOVQ F20, 32(R1)
+	B stored1554
+part1553:
+	TBZ $1, R4, one1555
+	FMOVD F20, 32(R1)
+	TBZ $0, R4, end1556
+	ADD $40, R1, R26
+	VST1 V20.S[2], (R26)
+	B end1556
+one1555:
+	FMOVS F20, 32(R1)
+end1556:
+stored1554:
+	SUB R10, R1, R1
+rows1533from6:
+	FMOVQ F15, (R1)
+	FMOVQ F16, 16(R1)
+	TBZ $2, R4, part1561
+	FMOVQ F17, 32(R1)
+	B stored1562
+part1561:
+	TBZ $1, R4, one1563
+	FMOVD F17, 32(R1)
+	TBZ $0, R4, end1564
+	ADD $40, R1, R26
+	VST1 V17.S[2], (R26)
+	B end1564
+one1563:
+	FMOVS F17, 32(R1)
+end1564:
+stored1562:
+	SUB R10, R1, R1
+rows1533from5:
+	FMOVQ F12, (R1)
+	FMOVQ F13, 16(R1)
+	TBZ $2, R4, part1569
+	FMOVQ F14, 32(R1)
+	B stored1570
+part1569:
+	TBZ $1, R4, one1571
+	FMOVD F14, 32(R1)
+	TBZ $0, R4, end1572
+	ADD $40, R1, R26
+	VST1 V14.S[2], (R26)
+	B end1572
+one1571:
+	FMOVS F14, 32(R1)
+end1572:
+stored1570:
+	SUB R10, R1, R1
+rows1533from4:
+	FMOVQ F9, (R1)
+	FMOVQ F10, 16(R1)
+	TBZ $2, R4, part1577
+	FMOVQ F11, 32(R1)
+	B stored1578
+part1577:
+	TBZ $1, R4, one1579
+	FMOVD F11, 32(R1)
+	TBZ $0, R4, end1580
+	ADD $40, R1, R26
+	VST1 V11.S[2], (R26)
+	B end1580
+one1579:
+	FMOVS F11, 32(R1)
+end1580:
+stored1578:
+	SUB R10, R1, R1
+rows1533from3:
+	FMOVQ F6, (R1)
+	FMOVQ F7, 16(R1)
+	TBZ $2, R4, part1585
+	FMOVQ F8, 32(R1)
+	B stored1586
+part1585:
+	TBZ $1, R4, one1587
+	FMOVD F8, 32(R1)
+	TBZ $0, R4, end1588
+	ADD $40, R1, R26
+	VST1 V8.S[2], (R26)
+	B end1588
+one1587:
+	FMOVS F8, 32(R1)
+end1588:
+stored1586:
+	SUB R10, R1, R1
+rows1533from2:
+	FMOVQ F3, (R1)
+	FMOVQ F4, 16(R1)
+	TBZ $2, R4, part1593
+	FMOVQ F5, 32(R1)
+	B stored1594
+part1593:
+	TBZ $1, R4, one1595
+	FMOVD F5, 32(R1)
+	TBZ $0, R4, end1596
+	ADD $40, R1, R26
+	VST1 V5.S[2], (R26)
+	B end1596
+one1595:
+	FMOVS F5, 32(R1)
+end1596:
 stored1594:
-stored1437:
+	SUB R10, R1, R1
+rows1533from1:
+	FMOVQ F0, (R1)
+	FMOVQ F1, 16(R1)
+	TBZ $2, R4, part1601
+	FMOVQ F2, 32(R1)
+	B stored1602
+part1601:
+	TBZ $1, R4, one1603
+	FMOVD F2, 32(R1)
+	TBZ $0, R4, end1604
+	ADD $40, R1, R26
+	VST1 V2.S[2], (R26)
+	B end1604
+one1603:
+	FMOVS F2, 32(R1)
+end1604:
+stored1602:
+stored1444:
 	SUBS $1, R11, R11
-	BNE next1425
+	BNE next1430
 	RET
 
 // func depthwiseGradTileNEONx3
@@ -9088,32 +9253,32 @@ TEXT ·depthwiseGradTileNEONx3(SB), NOSPLIT, $0-8
 	VEOR V12.B16, V12.B16, V12.B16
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
-row1599:
+row1605:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $3, R11
-	BGE from1604
+	BGE from1610
 	CMP $2, R11
-	BGE from1605
-	B pixel1601by1
-from1605:
-	B pixel1601by2
-from1604:
+	BGE from1611
+	B pixel1607by1
+from1611:
+	B pixel1607by2
+from1610:
 	CMP $4, R11
-	BGE from1606
-	B pixel1601by3
-from1606:
+	BGE from1612
+	B pixel1607by3
+from1612:
 	CMP $5, R11
-	BGE from1607
-	B pixel1601by4
-from1607:
-	B pixel1601by5
-pixel1601by5:
+	BGE from1613
+	B pixel1607by4
+from1613:
+	B pixel1607by5
+pixel1607by5:
 	FLDPQ (R2), (F15, F16)
-	TBZ $2, R13, part1602by5
+	TBZ $2, R13, part1608by5
 	FMOVQ 32(R2), F17
-whole1603by5:
+whole1609by5:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
 	VFMLA V18.S4, V15.S4, V0.S4
@@ -9146,24 +9311,24 @@ whole1603by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1601by5
-	B rowdone1600
-part1602by5:
-	TBZ $1, R13, one1608
+	BNE pixel1607by5
+	B rowdone1606
+part1608by5:
+	TBZ $1, R13, one1614
 	FMOVD 32(R2), F17
-	TBZ $0, R13, end1609
+	TBZ $0, R13, end1615
 	ADD $40, R2, R26
 	VLD1 (R26), V17.S[2]
-	B end1609
-one1608:
+	B end1615
+one1614:
 	FMOVS 32(R2), F17
-end1609:
-	B whole1603by5
-pixel1601by4:
+end1615:
+	B whole1609by5
+pixel1607by4:
 	FLDPQ (R2), (F15, F16)
-	TBZ $2, R13, part1602by4
+	TBZ $2, R13, part1608by4
 	FMOVQ 32(R2), F17
-whole1603by4:
+whole1609by4:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
 	VFMLA V18.S4, V15.S4, V0.S4
@@ -9190,24 +9355,24 @@ whole1603by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1601by4
-	B rowdone1600
-part1602by4:
-	TBZ $1, R13, one1610
+	BNE pixel1607by4
+	B rowdone1606
+part1608by4:
+	TBZ $1, R13, one1616
 	FMOVD 32(R2), F17
-	TBZ $0, R13, end1611
+	TBZ $0, R13, end1617
 	ADD $40, R2, R26
 	VLD1 (R26), V17.S[2]
-	B end1611
-one1610:
+	B end1617
+one1616:
 	FMOVS 32(R2), F17
-end1611:
-	B whole1603by4
-pixel1601by3:
+end1617:
+	B whole1609by4
+pixel1607by3:
 	FLDPQ (R2), (F15, F16)
-	TBZ $2, R13, part1602by3
+	TBZ $2, R13, part1608by3
 	FMOVQ 32(R2), F17
-whole1603by3:
+whole1609by3:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
 	VFMLA V18.S4, V15.S4, V0.S4
@@ -9228,24 +9393,24 @@ whole1603by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1601by3
-	B rowdone1600
-part1602by3:
-	TBZ $1, R13, one1612
+	BNE pixel1607by3
+	B rowdone1606
+part1608by3:
+	TBZ $1, R13, one1618
 	FMOVD 32(R2), F17
-	TBZ $0, R13, end1613
+	TBZ $0, R13, end1619
 	ADD $40, R2, R26
 	VLD1 (R26), V17.S[2]
-	B end1613
-one1612:
+	B end1619
+one1618:
 	FMOVS 32(R2), F17
-end1613:
-	B whole1603by3
-pixel1601by2:
+end1619:
+	B whole1609by3
+pixel1607by2:
 	FLDPQ (R2), (F15, F16)
-	TBZ $2, R13, part1602by2
+	TBZ $2, R13, part1608by2
 	FMOVQ 32(R2), F17
-whole1603by2:
+whole1609by2:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
 	VFMLA V18.S4, V15.S4, V0.S4
@@ -9260,24 +9425,24 @@ whole1603by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1601by2
-	B rowdone1600
-part1602by2:
-	TBZ $1, R13, one1614
+	BNE pixel1607by2
+	B rowdone1606
+part1608by2:
+	TBZ $1, R13, one1620
 	FMOVD 32(R2), F17
-	TBZ $0, R13, end1615
+	TBZ $0, R13, end1621
 	ADD $40, R2, R26
 	VLD1 (R26), V17.S[2]
-	B end1615
-one1614:
+	B end1621
+one1620:
 	FMOVS 32(R2), F17
-end1615:
-	B whole1603by2
-pixel1601by1:
+end1621:
+	B whole1609by2
+pixel1607by1:
 	FLDPQ (R2), (F15, F16)
-	TBZ $2, R13, part1602by1
+	TBZ $2, R13, part1608by1
 	FMOVQ 32(R2), F17
-whole1603by1:
+whole1609by1:
 	FLDPQ (R1), (F18, F19)
 	FMOVQ 32(R1), F20
 	VFMLA V18.S4, V15.S4, V0.S4
@@ -9286,215 +9451,221 @@ whole1603by1:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1601by1
-	B rowdone1600
-part1602by1:
-	TBZ $1, R13, one1616
+	BNE pixel1607by1
+	B rowdone1606
+part1608by1:
+	TBZ $1, R13, one1622
 	FMOVD 32(R2), F17
-	TBZ $0, R13, end1617
+	TBZ $0, R13, end1623
 	ADD $40, R2, R26
 	VLD1 (R26), V17.S[2]
-	B end1617
-one1616:
+	B end1623
+one1622:
 	FMOVS 32(R2), F17
-end1617:
-	B whole1603by1
-rowdone1600:
+end1623:
+	B whole1609by1
+rowdone1606:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row1599
+	BNE row1605
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $3, R11
-	BGE from1619
+	BGE from1625
 	CMP $2, R11
-	BGE from1620
-	B rows1618from1
-from1620:
-	B rows1618from2
-from1619:
+	BGE from1626
+	B rows1624from1
+from1626:
+	B rows1624from2
+from1625:
 	CMP $4, R11
-	BGE from1621
-	B rows1618from3
-from1621:
+	BGE from1627
+	B rows1624from3
+from1627:
 	CMP $5, R11
-	BGE from1622
-	B rows1618from4
-from1622:
-	B rows1618from5
-rows1618from5:
-	FMOVQ (R1), F31
+	BGE from1628
+	B rows1624from4
+from1628:
+	B rows1624from5
+rows1624from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	TBZ $2, R13, part1627
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1633
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	B stored1628
-part1627:
-	TBZ $1, R13, one1629
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1630
-	ADD $40, R1, R26
+	B stored1634
+part1633:
+	TBZ $1, R13, one1635
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1636
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1630
-one1629:
-	FMOVS 32(R1), F29
-end1630:
+	B end1636
+one1635:
+	FMOVS 32(R2), F29
+end1636:
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
-	TBZ $1, R13, one1631
+	TBZ $1, R13, one1637
 	FMOVD F14, 32(R1)
-	TBZ $0, R13, end1632
+	TBZ $0, R13, end1638
 	ADD $40, R1, R26
 	VST1 V14.S[2], (R26)
-	B end1632
-one1631:
+	B end1638
+one1637:
 	FMOVS F14, 32(R1)
-end1632:
-stored1628:
+end1638:
+stored1634:
 	SUB R10, R1, R1
-rows1618from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1624from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
 	FMOVQ F9, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
 	FMOVQ F10, 16(R1)
-	TBZ $2, R13, part1637
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1643
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
 	FMOVQ F11, 32(R1)
-	B stored1638
-part1637:
-	TBZ $1, R13, one1639
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1640
-	ADD $40, R1, R26
+	B stored1644
+part1643:
+	TBZ $1, R13, one1645
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1646
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1640
-one1639:
-	FMOVS 32(R1), F29
-end1640:
+	B end1646
+one1645:
+	FMOVS 32(R2), F29
+end1646:
 	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
-	TBZ $1, R13, one1641
+	TBZ $1, R13, one1647
 	FMOVD F11, 32(R1)
-	TBZ $0, R13, end1642
+	TBZ $0, R13, end1648
 	ADD $40, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1642
-one1641:
+	B end1648
+one1647:
 	FMOVS F11, 32(R1)
-end1642:
-stored1638:
+end1648:
+stored1644:
 	SUB R10, R1, R1
-rows1618from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1624from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
 	FMOVQ F6, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
 	FMOVQ F7, 16(R1)
-	TBZ $2, R13, part1647
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1653
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
 	FMOVQ F8, 32(R1)
-	B stored1648
-part1647:
-	TBZ $1, R13, one1649
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1650
-	ADD $40, R1, R26
+	B stored1654
+part1653:
+	TBZ $1, R13, one1655
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1656
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1650
-one1649:
-	FMOVS 32(R1), F29
-end1650:
+	B end1656
+one1655:
+	FMOVS 32(R2), F29
+end1656:
 	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
-	TBZ $1, R13, one1651
+	TBZ $1, R13, one1657
 	FMOVD F8, 32(R1)
-	TBZ $0, R13, end1652
+	TBZ $0, R13, end1658
 	ADD $40, R1, R26
 	VST1 V8.S[2], (R26)
-	B end1652
-one1651:
+	B end1658
+one1657:
 	FMOVS F8, 32(R1)
-end1652:
-stored1648:
+end1658:
+stored1654:
 	SUB R10, R1, R1
-rows1618from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1624from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
 	FMOVQ F3, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
 	FMOVQ F4, 16(R1)
-	TBZ $2, R13, part1657
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1663
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
 	FMOVQ F5, 32(R1)
-	B stored1658
-part1657:
-	TBZ $1, R13, one1659
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1660
-	ADD $40, R1, R26
+	B stored1664
+part1663:
+	TBZ $1, R13, one1665
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1666
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1660
-one1659:
-	FMOVS 32(R1), F29
-end1660:
+	B end1666
+one1665:
+	FMOVS 32(R2), F29
+end1666:
 	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
-	TBZ $1, R13, one1661
+	TBZ $1, R13, one1667
 	FMOVD F5, 32(R1)
-	TBZ $0, R13, end1662
+	TBZ $0, R13, end1668
 	ADD $40, R1, R26
 	VST1 V5.S[2], (R26)
-	B end1662
-one1661:
+	B end1668
+one1667:
 	FMOVS F5, 32(R1)
-end1662:
-stored1658:
+end1668:
+stored1664:
 	SUB R10, R1, R1
-rows1618from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1624from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	TBZ $2, R13, part1667
-	FMOVQ 32(R1), F29
+	TBZ $2, R13, part1673
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	B stored1668
-part1667:
-	TBZ $1, R13, one1669
-	FMOVD 32(R1), F29
-	TBZ $0, R13, end1670
-	ADD $40, R1, R26
+	B stored1674
+part1673:
+	TBZ $1, R13, one1675
+	FMOVD 32(R2), F29
+	TBZ $0, R13, end1676
+	ADD $40, R2, R26
 	VLD1 (R26), V29.S[2]
-	B end1670
-one1669:
-	FMOVS 32(R1), F29
-end1670:
+	B end1676
+one1675:
+	FMOVS 32(R2), F29
+end1676:
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
-	TBZ $1, R13, one1671
+	TBZ $1, R13, one1677
 	FMOVD F2, 32(R1)
-	TBZ $0, R13, end1672
+	TBZ $0, R13, end1678
 	ADD $40, R1, R26
 	VST1 V2.S[2], (R26)
-	B end1672
-one1671:
+	B end1678
+one1677:
 	FMOVS F2, 32(R1)
-end1672:
-stored1668:
+end1678:
+stored1674:
 	RET
 
 // func tileNEONx4
@@ -9514,8 +9685,8 @@ TEXT ·tileNEONx4(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
-next1673:
+	MOVD tile_u(R0), R13
+next1679:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -9542,8 +9713,8 @@ next1673:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done1676
-tap1674:
+	CBZ R5, done1682
+tap1680:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -9552,27 +9723,27 @@ tap1674:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $4, R9
-	BGE from1678
+	BGE from1684
 	CMP $2, R9
-	BGE from1679
-	B k1677by1
-from1679:
+	BGE from1685
+	B k1683by1
+from1685:
 	CMP $3, R9
-	BGE from1680
-	B k1677by2
-from1680:
-	B k1677by3
-from1678:
+	BGE from1686
+	B k1683by2
+from1686:
+	B k1683by3
+from1684:
 	CMP $5, R9
-	BGE from1681
-	B k1677by4
-from1681:
+	BGE from1687
+	B k1683by4
+from1687:
 	CMP $6, R9
-	BGE from1682
-	B k1677by5
-from1682:
-	B k1677by6
-k1677by6:
+	BGE from1688
+	B k1683by5
+from1688:
+	B k1683by6
+k1683by6:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9608,9 +9779,9 @@ k1677by6:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by6
-	B tapped1675
-k1677by5:
+	BNE k1683by6
+	B tapped1681
+k1683by5:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9641,9 +9812,9 @@ k1677by5:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by5
-	B tapped1675
-k1677by4:
+	BNE k1683by5
+	B tapped1681
+k1683by4:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9669,9 +9840,9 @@ k1677by4:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by4
-	B tapped1675
-k1677by3:
+	BNE k1683by4
+	B tapped1681
+k1683by3:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9692,9 +9863,9 @@ k1677by3:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by3
-	B tapped1675
-k1677by2:
+	BNE k1683by3
+	B tapped1681
+k1683by2:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9710,9 +9881,9 @@ k1677by2:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by2
-	B tapped1675
-k1677by1:
+	BNE k1683by2
+	B tapped1681
+k1683by1:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FMOVS (R1), F28
@@ -9723,12 +9894,12 @@ k1677by1:
 	ADD $4, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1677by1
-tapped1675:
+	BNE k1683by1
+tapped1681:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap1674
-done1676:
+	BNE tap1680
+done1682:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -9736,389 +9907,404 @@ done1676:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding1684
+	CBNZ R26, added1690
+	CBZ R13, alone1689
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added1690:
 	CMP $4, R9
-	BGE from1686
+	BGE from1693
 	CMP $2, R9
-	BGE from1687
-	B rows1685from1
-from1687:
+	BGE from1694
+	B rows1692from1
+from1694:
 	CMP $3, R9
-	BGE from1688
-	B rows1685from2
-from1688:
-	B rows1685from3
-from1686:
+	BGE from1695
+	B rows1692from2
+from1695:
+	B rows1692from3
+from1693:
 	CMP $5, R9
-	BGE from1689
-	B rows1685from4
-from1689:
+	BGE from1696
+	B rows1692from4
+from1696:
 	CMP $6, R9
-	BGE from1690
-	B rows1685from5
-from1690:
-	B rows1685from6
-rows1685from6:
-	FMOVQ F20, (R1)
-	FMOVQ F21, 16(R1)
-	FMOVQ F22, 32(R1)
-	TBZ $2, R13, part1697
-	FMOVQ F23, 48(R1)
-	B stored1698
-part1697:
-	TBZ $1, R13, one1699
-	FMOVD F23, 48(R1)
-	TBZ $0, R13, end1700
-	ADD $56, R1, R26
-	VST1 V23.S[2], (R26)
-	B end1700
-one1699:
-	FMOVS F23, 48(R1)
-end1700:
-stored1698:
-	SUB R10, R1, R1
-rows1685from5:
-	FMOVQ F16, (R1)
-	FMOVQ F17, 16(R1)
-	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part1707
-	FMOVQ F19, 48(R1)
-	B stored1708
-part1707:
-	TBZ $1, R13, one1709
-	FMOVD F19, 48(R1)
-	TBZ $0, R13, end1710
-	ADD $56, R1, R26
-	VST1 V19.S[2], (R26)
-	B end1710
-one1709:
-	FMOVS F19, 48(R1)
-end1710:
-stored1708:
-	SUB R10, R1, R1
-rows1685from4:
-	FMOVQ F12, (R1)
-	FMOVQ F13, 16(R1)
-	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part1717
-	FMOVQ F15, 48(R1)
-	B stored1718
-part1717:
-	TBZ $1, R13, one1719
-	FMOVD F15, 48(R1)
-	TBZ $0, R13, end1720
-	ADD $56, R1, R26
-	VST1 V15.S[2], (R26)
-	B end1720
-one1719:
-	FMOVS F15, 48(R1)
-end1720:
-stored1718:
-	SUB R10, R1, R1
-rows1685from3:
-	FMOVQ F8, (R1)
-	FMOVQ F9, 16(R1)
-	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part1727
-	FMOVQ F11, 48(R1)
-	B stored1728
-part1727:
-	TBZ $1, R13, one1729
-	FMOVD F11, 48(R1)
-	TBZ $0, R13, end1730
-	ADD $56, R1, R26
-	VST1 V11.S[2], (R26)
-	B end1730
-one1729:
-	FMOVS F11, 48(R1)
-end1730:
-stored1728:
-	SUB R10, R1, R1
-rows1685from2:
-	FMOVQ F4, (R1)
-	FMOVQ F5, 16(R1)
-	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part1737
-	FMOVQ F7, 48(R1)
-	B stored1738
-part1737:
-	TBZ $1, R13, one1739
-	FMOVD F7, 48(R1)
-	TBZ $0, R13, end1740
-	ADD $56, R1, R26
-	VST1 V7.S[2], (R26)
-	B end1740
-one1739:
-	FMOVS F7, 48(R1)
-end1740:
-stored1738:
-	SUB R10, R1, R1
-rows1685from1:
-	FMOVQ F0, (R1)
-	FMOVQ F1, 16(R1)
-	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part1747
-	FMOVQ F3, 48(R1)
-	B stored1748
-part1747:
-	TBZ $1, R13, one1749
-	FMOVD F3, 48(R1)
-	TBZ $0, R13, end1750
-	ADD $56, R1, R26
-	VST1 V3.S[2], (R26)
-	B end1750
-one1749:
-	FMOVS F3, 48(R1)
-end1750:
-stored1748:
-	B stored1683
-adding1684:
-	CMP $4, R9
-	BGE from1752
-	CMP $2, R9
-	BGE from1753
-	B rows1751from1
-from1753:
-	CMP $3, R9
-	BGE from1754
-	B rows1751from2
-from1754:
-	B rows1751from3
-from1752:
-	CMP $5, R9
-	BGE from1755
-	B rows1751from4
-from1755:
-	CMP $6, R9
-	BGE from1756
-	B rows1751from5
-from1756:
-	B rows1751from6
-rows1751from6:
-	FMOVQ (R1), F31
+	BGE from1697
+	B rows1692from5
+from1697:
+	B rows1692from6
+rows1692from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
 	FMOVQ F20, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
 	FMOVQ F21, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
 	FMOVQ F22, 32(R1)
-	TBZ $2, R13, part1763
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1704
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
 	FMOVQ F23, 48(R1)
-	B stored1764
-part1763:
-	TBZ $1, R13, one1765
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1766
-	ADD $56, R1, R26
+	B stored1705
+part1704:
+	TBZ $1, R4, one1706
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1707
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1766
-one1765:
-	FMOVS 48(R1), F28
-end1766:
+	B end1707
+one1706:
+	FMOVS 48(R2), F28
+end1707:
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	TBZ $1, R13, one1767
+	TBZ $1, R4, one1708
 	FMOVD F23, 48(R1)
-	TBZ $0, R13, end1768
+	TBZ $0, R4, end1709
 	ADD $56, R1, R26
 	VST1 V23.S[2], (R26)
-	B end1768
-one1767:
+	B end1709
+one1708:
 	FMOVS F23, 48(R1)
-end1768:
-stored1764:
+end1709:
+stored1705:
 	SUB R10, R1, R1
-rows1751from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1692from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
 	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part1775
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1716
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
 	FMOVQ F19, 48(R1)
-	B stored1776
-part1775:
-	TBZ $1, R13, one1777
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1778
-	ADD $56, R1, R26
+	B stored1717
+part1716:
+	TBZ $1, R4, one1718
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1719
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1778
-one1777:
-	FMOVS 48(R1), F28
-end1778:
+	B end1719
+one1718:
+	FMOVS 48(R2), F28
+end1719:
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	TBZ $1, R13, one1779
+	TBZ $1, R4, one1720
 	FMOVD F19, 48(R1)
-	TBZ $0, R13, end1780
+	TBZ $0, R4, end1721
 	ADD $56, R1, R26
 	VST1 V19.S[2], (R26)
-	B end1780
-one1779:
+	B end1721
+one1720:
 	FMOVS F19, 48(R1)
-end1780:
-stored1776:
+end1721:
+stored1717:
 	SUB R10, R1, R1
-rows1751from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1692from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part1787
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1728
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
 	FMOVQ F15, 48(R1)
-	B stored1788
-part1787:
-	TBZ $1, R13, one1789
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1790
-	ADD $56, R1, R26
+	B stored1729
+part1728:
+	TBZ $1, R4, one1730
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1731
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1790
-one1789:
-	FMOVS 48(R1), F28
-end1790:
+	B end1731
+one1730:
+	FMOVS 48(R2), F28
+end1731:
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	TBZ $1, R13, one1791
+	TBZ $1, R4, one1732
 	FMOVD F15, 48(R1)
-	TBZ $0, R13, end1792
+	TBZ $0, R4, end1733
 	ADD $56, R1, R26
 	VST1 V15.S[2], (R26)
-	B end1792
-one1791:
+	B end1733
+one1732:
 	FMOVS F15, 48(R1)
-end1792:
-stored1788:
+end1733:
+stored1729:
 	SUB R10, R1, R1
-rows1751from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1692from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
 	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part1799
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1740
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
 	FMOVQ F11, 48(R1)
-	B stored1800
-part1799:
-	TBZ $1, R13, one1801
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1802
-	ADD $56, R1, R26
+	B stored1741
+part1740:
+	TBZ $1, R4, one1742
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1743
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1802
-one1801:
-	FMOVS 48(R1), F28
-end1802:
+	B end1743
+one1742:
+	FMOVS 48(R2), F28
+end1743:
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	TBZ $1, R13, one1803
+	TBZ $1, R4, one1744
 	FMOVD F11, 48(R1)
-	TBZ $0, R13, end1804
+	TBZ $0, R4, end1745
 	ADD $56, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1804
-one1803:
+	B end1745
+one1744:
 	FMOVS F11, 48(R1)
-end1804:
-stored1800:
+end1745:
+stored1741:
 	SUB R10, R1, R1
-rows1751from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1692from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
 	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part1811
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1752
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
 	FMOVQ F7, 48(R1)
-	B stored1812
-part1811:
-	TBZ $1, R13, one1813
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1814
-	ADD $56, R1, R26
+	B stored1753
+part1752:
+	TBZ $1, R4, one1754
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1755
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1814
-one1813:
-	FMOVS 48(R1), F28
-end1814:
+	B end1755
+one1754:
+	FMOVS 48(R2), F28
+end1755:
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
-	TBZ $1, R13, one1815
+	TBZ $1, R4, one1756
 	FMOVD F7, 48(R1)
-	TBZ $0, R13, end1816
+	TBZ $0, R4, end1757
 	ADD $56, R1, R26
 	VST1 V7.S[2], (R26)
-	B end1816
-one1815:
+	B end1757
+one1756:
 	FMOVS F7, 48(R1)
-end1816:
-stored1812:
+end1757:
+stored1753:
 	SUB R10, R1, R1
-rows1751from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1692from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part1823
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1764
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
 	FMOVQ F3, 48(R1)
-	B stored1824
-part1823:
-	TBZ $1, R13, one1825
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1826
-	ADD $56, R1, R26
+	B stored1765
+part1764:
+	TBZ $1, R4, one1766
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1767
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1826
-one1825:
-	FMOVS 48(R1), F28
-end1826:
+	B end1767
+one1766:
+	FMOVS 48(R2), F28
+end1767:
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	TBZ $1, R13, one1827
+	TBZ $1, R4, one1768
 	FMOVD F3, 48(R1)
-	TBZ $0, R13, end1828
+	TBZ $0, R4, end1769
 	ADD $56, R1, R26
 	VST1 V3.S[2], (R26)
-	B end1828
-one1827:
+	B end1769
+one1768:
 	FMOVS F3, 48(R1)
-end1828:
-stored1824:
-stored1683:
+end1769:
+stored1765:
+	B stored1691
+alone1689:
+	CMP $4, R9
+	BGE from1771
+	CMP $2, R9
+	BGE from1772
+	B rows1770from1
+from1772:
+	CMP $3, R9
+	BGE from1773
+	B rows1770from2
+from1773:
+	B rows1770from3
+from1771:
+	CMP $5, R9
+	BGE from1774
+	B rows1770from4
+from1774:
+	CMP $6, R9
+	BGE from1775
+	B rows1770from5
+from1775:
+	B rows1770from6
+rows1770from6:
+	FMOVQ F20, (R1)
+	FMOVQ F21, 16(R1)
+	FMOVQ F22, 32(R1)
+	TBZ $2, R4, part1782
+	FMOVQ F23, 48(R1)
+	B stored1783
+part1782:
+	TBZ $1, R4, one1784
+	FMOVD F23, 48(R1)
+	TBZ $0, R4, end1785
+	ADD $56, R1, R26
+	VST1 V23.S[2], (R26)
+	B end1785
+one1784:
+	FMOVS F23, 48(R1)
+end1785:
+stored1783:
+	SUB R10, R1, R1
+rows1770from5:
+	FMOVQ F16, (R1)
+	FMOVQ F17, 16(R1)
+	FMOVQ F18, 32(R1)
+	TBZ $2, R4, part1792
+	FMOVQ F19, 48(R1)
+	B stored1793
+part1792:
+	TBZ $1, R4, one1794
+	FMOVD F19, 48(R1)
+	TBZ $0, R4, end1795
+	ADD $56, R1, R26
+	VST1 V19.S[2], (R26)
+	B end1795
+one1794:
+	FMOVS F19, 48(R1)
+end1795:
+stored1793:
+	SUB R10, R1, R1
+rows1770from4:
+	FMOVQ F12, (R1)
+	FMOVQ F13, 16(R1)
+	FMOVQ F14, 32(R1)
+	TBZ $2, R4, part1802
+	FMOVQ F15, 48(R1)
+	B stored1803
+part1802:
+	TBZ $1, R4, one1804
+	FMOVD F15, 48(R1)
+	TBZ $0, R4, end1805
+	ADD $56, R1, R26
+	VST1 V15.S[2], (R26)
+	B end1805
+one1804:
+	FMOVS F15, 48(R1)
+end1805:
+stored1803:
+	SUB R10, R1, R1
+rows1770from3:
+	FMOVQ F8, (R1)
+	FMOVQ F9, 16(R1)
+	FMOVQ F10, 32(R1)
+	TBZ $2, R4, part1812
+	FMOVQ F11, 48(R1)
+	B stored1813
+part1812:
+	TBZ $1, R4, one1814
+	FMOVD F11, 48(R1)
+	TBZ $0, R4, end1815
+	ADD $56, R1, R26
+	VST1 V11.S[2], (R26)
+	B end1815
+one1814:
+	FMOVS F11, 48(R1)
+end1815:
+stored1813:
+	SUB R10, R1, R1
+rows1770from2:
+	FMOVQ F4, (R1)
+	FMOVQ F5, 16(R1)
+	FMOVQ F6, 32(R1)
+	TBZ $2, R4, part1822
+	FMOVQ F7, 48(R1)
+	B stored1823
+part1822:
+	TBZ $1, R4, one1824
+	FMOVD F7, 48(R1)
+	TBZ $0, R4, end1825
+	ADD $56, R1, R26
+	VST1 V7.S[2], (R26)
+	B end1825
+one1824:
+	FMOVS F7, 48(R1)
+end1825:
+stored1823:
+	SUB R10, R1, R1
+rows1770from1:
+	FMOVQ F0, (R1)
+	FMOVQ F1, 16(R1)
+	FMOVQ F2, 32(R1)
+	TBZ $2, R4, part1832
+	FMOVQ F3, 48(R1)
+	B stored1833
+part1832:
+	TBZ $1, R4, one1834
+	FMOVD F3, 48(R1)
+	TBZ $0, R4, end1835
+	ADD $56, R1, R26
+	VST1 V3.S[2], (R26)
+	B end1835
+one1834:
+	FMOVS F3, 48(R1)
+end1835:
+stored1833:
+stored1691:
 	SUBS $1, R11, R11
-	BNE next1673
+	BNE next1679
 	RET
 
 // func gradTileNEONx4
@@ -10161,37 +10347,37 @@ TEXT ·gradTileNEONx4(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-row1829:
+row1836:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $4, R11
-	BGE from1834
+	BGE from1841
 	CMP $2, R11
-	BGE from1835
-	B pixel1831by1
-from1835:
+	BGE from1842
+	B pixel1838by1
+from1842:
 	CMP $3, R11
-	BGE from1836
-	B pixel1831by2
-from1836:
-	B pixel1831by3
-from1834:
+	BGE from1843
+	B pixel1838by2
+from1843:
+	B pixel1838by3
+from1841:
 	CMP $5, R11
-	BGE from1837
-	B pixel1831by4
-from1837:
+	BGE from1844
+	B pixel1838by4
+from1844:
 	CMP $6, R11
-	BGE from1838
-	B pixel1831by5
-from1838:
-	B pixel1831by6
-pixel1831by6:
+	BGE from1845
+	B pixel1838by5
+from1845:
+	B pixel1838by6
+pixel1838by6:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by6
+	TBZ $2, R13, part1839by6
 	FMOVQ 48(R2), F27
-whole1833by6:
+whole1840by6:
 	FMOVQ (R1), F28
 	FMOVD 16(R1), F29
 	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
@@ -10221,25 +10407,25 @@ whole1833by6:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by6
-	B rowdone1830
-part1832by6:
-	TBZ $1, R13, one1839
+	BNE pixel1838by6
+	B rowdone1837
+part1839by6:
+	TBZ $1, R13, one1846
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1840
+	TBZ $0, R13, end1847
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1840
-one1839:
+	B end1847
+one1846:
 	FMOVS 48(R2), F27
-end1840:
-	B whole1833by6
-pixel1831by5:
+end1847:
+	B whole1840by6
+pixel1838by5:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by5
+	TBZ $2, R13, part1839by5
 	FMOVQ 48(R2), F27
-whole1833by5:
+whole1840by5:
 	FMOVQ (R1), F28
 	FMOVS 16(R1), F29
 	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
@@ -10265,25 +10451,25 @@ whole1833by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by5
-	B rowdone1830
-part1832by5:
-	TBZ $1, R13, one1841
+	BNE pixel1838by5
+	B rowdone1837
+part1839by5:
+	TBZ $1, R13, one1848
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1842
+	TBZ $0, R13, end1849
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1842
-one1841:
+	B end1849
+one1848:
 	FMOVS 48(R2), F27
-end1842:
-	B whole1833by5
-pixel1831by4:
+end1849:
+	B whole1840by5
+pixel1838by4:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by4
+	TBZ $2, R13, part1839by4
 	FMOVQ 48(R2), F27
-whole1833by4:
+whole1840by4:
 	FMOVQ (R1), F28
 	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
 	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
@@ -10304,25 +10490,25 @@ whole1833by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by4
-	B rowdone1830
-part1832by4:
-	TBZ $1, R13, one1843
+	BNE pixel1838by4
+	B rowdone1837
+part1839by4:
+	TBZ $1, R13, one1850
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1844
+	TBZ $0, R13, end1851
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1844
-one1843:
+	B end1851
+one1850:
 	FMOVS 48(R2), F27
-end1844:
-	B whole1833by4
-pixel1831by3:
+end1851:
+	B whole1840by4
+pixel1838by3:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by3
+	TBZ $2, R13, part1839by3
 	FMOVQ 48(R2), F27
-whole1833by3:
+whole1840by3:
 	FMOVD (R1), F28
 	ADD $8, R1, R26
 	VLD1 (R26), V28.S[2]
@@ -10341,25 +10527,25 @@ whole1833by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by3
-	B rowdone1830
-part1832by3:
-	TBZ $1, R13, one1845
+	BNE pixel1838by3
+	B rowdone1837
+part1839by3:
+	TBZ $1, R13, one1852
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1846
+	TBZ $0, R13, end1853
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1846
-one1845:
+	B end1853
+one1852:
 	FMOVS 48(R2), F27
-end1846:
-	B whole1833by3
-pixel1831by2:
+end1853:
+	B whole1840by3
+pixel1838by2:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by2
+	TBZ $2, R13, part1839by2
 	FMOVQ 48(R2), F27
-whole1833by2:
+whole1840by2:
 	FMOVD (R1), F28
 	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
 	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
@@ -10372,25 +10558,25 @@ whole1833by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by2
-	B rowdone1830
-part1832by2:
-	TBZ $1, R13, one1847
+	BNE pixel1838by2
+	B rowdone1837
+part1839by2:
+	TBZ $1, R13, one1854
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1848
+	TBZ $0, R13, end1855
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1848
-one1847:
+	B end1855
+one1854:
 	FMOVS 48(R2), F27
-end1848:
-	B whole1833by2
-pixel1831by1:
+end1855:
+	B whole1840by2
+pixel1838by1:
 	FLDPQ (R2), (F24, F25)
 	FMOVQ 32(R2), F26
-	TBZ $2, R13, part1832by1
+	TBZ $2, R13, part1839by1
 	FMOVQ 48(R2), F27
-whole1833by1:
+whole1840by1:
 	FMOVS (R1), F28
 	WORD $0x4f9c1300 // fmla v0.4s, v24.4s, v28.s[0]
 	WORD $0x4f9c1321 // fmla v1.4s, v25.4s, v28.s[0]
@@ -10399,271 +10585,278 @@ whole1833by1:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel1831by1
-	B rowdone1830
-part1832by1:
-	TBZ $1, R13, one1849
+	BNE pixel1838by1
+	B rowdone1837
+part1839by1:
+	TBZ $1, R13, one1856
 	FMOVD 48(R2), F27
-	TBZ $0, R13, end1850
+	TBZ $0, R13, end1857
 	ADD $56, R2, R26
 	VLD1 (R26), V27.S[2]
-	B end1850
-one1849:
+	B end1857
+one1856:
 	FMOVS 48(R2), F27
-end1850:
-	B whole1833by1
-rowdone1830:
+end1857:
+	B whole1840by1
+rowdone1837:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row1829
+	BNE row1836
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $4, R11
-	BGE from1852
+	BGE from1859
 	CMP $2, R11
-	BGE from1853
-	B rows1851from1
-from1853:
+	BGE from1860
+	B rows1858from1
+from1860:
 	CMP $3, R11
-	BGE from1854
-	B rows1851from2
-from1854:
-	B rows1851from3
-from1852:
+	BGE from1861
+	B rows1858from2
+from1861:
+	B rows1858from3
+from1859:
 	CMP $5, R11
-	BGE from1855
-	B rows1851from4
-from1855:
+	BGE from1862
+	B rows1858from4
+from1862:
 	CMP $6, R11
-	BGE from1856
-	B rows1851from5
-from1856:
-	B rows1851from6
-rows1851from6:
-	FMOVQ (R1), F31
+	BGE from1863
+	B rows1858from5
+from1863:
+	B rows1858from6
+rows1858from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
 	FMOVQ F20, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
 	FMOVQ F21, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
 	FMOVQ F22, 32(R1)
-	TBZ $2, R13, part1863
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1870
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
 	FMOVQ F23, 48(R1)
-	B stored1864
-part1863:
-	TBZ $1, R13, one1865
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1866
-	ADD $56, R1, R26
+	B stored1871
+part1870:
+	TBZ $1, R13, one1872
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1873
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1866
-one1865:
-	FMOVS 48(R1), F28
-end1866:
+	B end1873
+one1872:
+	FMOVS 48(R2), F28
+end1873:
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	TBZ $1, R13, one1867
+	TBZ $1, R13, one1874
 	FMOVD F23, 48(R1)
-	TBZ $0, R13, end1868
+	TBZ $0, R13, end1875
 	ADD $56, R1, R26
 	VST1 V23.S[2], (R26)
-	B end1868
-one1867:
+	B end1875
+one1874:
 	FMOVS F23, 48(R1)
-end1868:
-stored1864:
+end1875:
+stored1871:
 	SUB R10, R1, R1
-rows1851from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1858from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
 	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part1875
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1882
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
 	FMOVQ F19, 48(R1)
-	B stored1876
-part1875:
-	TBZ $1, R13, one1877
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1878
-	ADD $56, R1, R26
+	B stored1883
+part1882:
+	TBZ $1, R13, one1884
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1885
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1878
-one1877:
-	FMOVS 48(R1), F28
-end1878:
+	B end1885
+one1884:
+	FMOVS 48(R2), F28
+end1885:
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	TBZ $1, R13, one1879
+	TBZ $1, R13, one1886
 	FMOVD F19, 48(R1)
-	TBZ $0, R13, end1880
+	TBZ $0, R13, end1887
 	ADD $56, R1, R26
 	VST1 V19.S[2], (R26)
-	B end1880
-one1879:
+	B end1887
+one1886:
 	FMOVS F19, 48(R1)
-end1880:
-stored1876:
+end1887:
+stored1883:
 	SUB R10, R1, R1
-rows1851from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1858from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part1887
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1894
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
 	FMOVQ F15, 48(R1)
-	B stored1888
-part1887:
-	TBZ $1, R13, one1889
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1890
-	ADD $56, R1, R26
+	B stored1895
+part1894:
+	TBZ $1, R13, one1896
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1897
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1890
-one1889:
-	FMOVS 48(R1), F28
-end1890:
+	B end1897
+one1896:
+	FMOVS 48(R2), F28
+end1897:
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	TBZ $1, R13, one1891
+	TBZ $1, R13, one1898
 	FMOVD F15, 48(R1)
-	TBZ $0, R13, end1892
+	TBZ $0, R13, end1899
 	ADD $56, R1, R26
 	VST1 V15.S[2], (R26)
-	B end1892
-one1891:
+	B end1899
+one1898:
 	FMOVS F15, 48(R1)
-end1892:
-stored1888:
+end1899:
+stored1895:
 	SUB R10, R1, R1
-rows1851from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1858from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
 	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part1899
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1906
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
 	FMOVQ F11, 48(R1)
-	B stored1900
-part1899:
-	TBZ $1, R13, one1901
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1902
-	ADD $56, R1, R26
+	B stored1907
+part1906:
+	TBZ $1, R13, one1908
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1909
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1902
-one1901:
-	FMOVS 48(R1), F28
-end1902:
+	B end1909
+one1908:
+	FMOVS 48(R2), F28
+end1909:
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	TBZ $1, R13, one1903
+	TBZ $1, R13, one1910
 	FMOVD F11, 48(R1)
-	TBZ $0, R13, end1904
+	TBZ $0, R13, end1911
 	ADD $56, R1, R26
 	VST1 V11.S[2], (R26)
-	B end1904
-one1903:
+	B end1911
+one1910:
 	FMOVS F11, 48(R1)
-end1904:
-stored1900:
+end1911:
+stored1907:
 	SUB R10, R1, R1
-rows1851from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1858from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
 	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part1911
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1918
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
 	FMOVQ F7, 48(R1)
-	B stored1912
-part1911:
-	TBZ $1, R13, one1913
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1914
-	ADD $56, R1, R26
+	B stored1919
+part1918:
+	TBZ $1, R13, one1920
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1921
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1914
-one1913:
-	FMOVS 48(R1), F28
-end1914:
+	B end1921
+one1920:
+	FMOVS 48(R2), F28
+end1921:
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
-	TBZ $1, R13, one1915
+	TBZ $1, R13, one1922
 	FMOVD F7, 48(R1)
-	TBZ $0, R13, end1916
+	TBZ $0, R13, end1923
 	ADD $56, R1, R26
 	VST1 V7.S[2], (R26)
-	B end1916
-one1915:
+	B end1923
+one1922:
 	FMOVS F7, 48(R1)
-end1916:
-stored1912:
+end1923:
+stored1919:
 	SUB R10, R1, R1
-rows1851from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1858from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part1923
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part1930
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
 	FMOVQ F3, 48(R1)
-	B stored1924
-part1923:
-	TBZ $1, R13, one1925
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end1926
-	ADD $56, R1, R26
+	B stored1931
+part1930:
+	TBZ $1, R13, one1932
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end1933
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end1926
-one1925:
-	FMOVS 48(R1), F28
-end1926:
+	B end1933
+one1932:
+	FMOVS 48(R2), F28
+end1933:
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	TBZ $1, R13, one1927
+	TBZ $1, R13, one1934
 	FMOVD F3, 48(R1)
-	TBZ $0, R13, end1928
+	TBZ $0, R13, end1935
 	ADD $56, R1, R26
 	VST1 V3.S[2], (R26)
-	B end1928
-one1927:
+	B end1935
+one1934:
 	FMOVS F3, 48(R1)
-end1928:
-stored1924:
+end1935:
+stored1931:
 	RET
 
 // func depthwiseTileNEONx4
@@ -10683,10 +10876,10 @@ TEXT ·depthwiseTileNEONx4(SB), NOSPLIT, $0-8
 	MOVD tile_dst(R0), R8
 	MOVD tile_pixels(R0), R9
 	MOVD tile_count(R0), R11
-	MOVD tile_lanes(R0), R13
+	MOVD tile_u(R0), R13
 	MOVD tile_kStep(R0), R12
 	LSL $2, R12, R12
-next1929:
+next1936:
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -10713,8 +10906,8 @@ next1929:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD tile_taps(R0), R4
 	MOVD tile_taps+8(R0), R5
-	CBZ R5, done1932
-tap1930:
+	CBZ R5, done1939
+tap1937:
 	MOVD tap_x(R4), R10
 	ADD R10<<2, R7, R1
 	MOVD tap_w(R4), R10
@@ -10723,27 +10916,27 @@ tap1930:
 	ADD R10, R2, R2
 	MOVD tap_k(R4), R3
 	CMP $4, R9
-	BGE from1934
+	BGE from1941
 	CMP $2, R9
-	BGE from1935
-	B k1933by1
-from1935:
+	BGE from1942
+	B k1940by1
+from1942:
 	CMP $3, R9
-	BGE from1936
-	B k1933by2
-from1936:
-	B k1933by3
-from1934:
+	BGE from1943
+	B k1940by2
+from1943:
+	B k1940by3
+from1941:
 	CMP $5, R9
-	BGE from1937
-	B k1933by4
-from1937:
+	BGE from1944
+	B k1940by4
+from1944:
 	CMP $6, R9
-	BGE from1938
-	B k1933by5
-from1938:
-	B k1933by6
-k1933by6:
+	BGE from1945
+	B k1940by5
+from1945:
+	B k1940by6
+k1940by6:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10790,9 +10983,9 @@ k1933by6:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by6
-	B tapped1931
-k1933by5:
+	BNE k1940by6
+	B tapped1938
+k1940by5:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10832,9 +11025,9 @@ k1933by5:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by5
-	B tapped1931
-k1933by4:
+	BNE k1940by5
+	B tapped1938
+k1940by4:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10867,9 +11060,9 @@ k1933by4:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by4
-	B tapped1931
-k1933by3:
+	BNE k1940by4
+	B tapped1938
+k1940by3:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10895,9 +11088,9 @@ k1933by3:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by3
-	B tapped1931
-k1933by2:
+	BNE k1940by3
+	B tapped1938
+k1940by2:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10916,9 +11109,9 @@ k1933by2:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by2
-	B tapped1931
-k1933by1:
+	BNE k1940by2
+	B tapped1938
+k1940by1:
 	FLDPQ (R2), (F24, F25)
 	FLDPQ 32(R2), (F26, F27)
 	FLDPQ (R1), (F28, F29)
@@ -10930,12 +11123,12 @@ k1933by1:
 	ADD R12, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R3, R3
-	BNE k1933by1
-tapped1931:
+	BNE k1940by1
+tapped1938:
 	ADD $tap__size, R4, R4
 	SUBS $1, R5, R5
-	BNE tap1930
-done1932:
+	BNE tap1937
+done1939:
 	MUL R9, R14, R10
 	ADD R10, R7, R7
 	MOVD tile_dstStep(R0), R10
@@ -10943,389 +11136,404 @@ done1932:
 	SUB $1, R9, R1
 	MADD R10, R8, R1, R1
 	ADD R10, R1, R8
+	MOVD tile_lanes(R0), R4
+	MOVD R1, R2
+	MOVD R10, R3
 	MOVBU tile_accumulate(R0), R26
-	CBNZ R26, adding1940
+	CBNZ R26, added1947
+	CBZ R13, alone1946
+	MOVD tile_uStep(R0), R3
+	LSL $2, R3, R3
+	SUB $1, R9, R2
+	MADD R3, R13, R2, R2
+	ADD R3, R2, R13
+added1947:
 	CMP $4, R9
-	BGE from1942
+	BGE from1950
 	CMP $2, R9
-	BGE from1943
-	B rows1941from1
-from1943:
+	BGE from1951
+	B rows1949from1
+from1951:
 	CMP $3, R9
-	BGE from1944
-	B rows1941from2
-from1944:
-	B rows1941from3
-from1942:
+	BGE from1952
+	B rows1949from2
+from1952:
+	B rows1949from3
+from1950:
 	CMP $5, R9
-	BGE from1945
-	B rows1941from4
-from1945:
+	BGE from1953
+	B rows1949from4
+from1953:
 	CMP $6, R9
-	BGE from1946
-	B rows1941from5
-from1946:
-	B rows1941from6
-rows1941from6:
-	FMOVQ F20, (R1)
-	FMOVQ F21, 16(R1)
-	FMOVQ F22, 32(R1)
-	TBZ $2, R13, part1953
-	FMOVQ F23, 48(R1)
-	B stored1954
-part1953:
-	TBZ $1, R13, one1955
-	FMOVD F23, 48(R1)
-	TBZ $0, R13, end1956
-	ADD $56, R1, R26
-	VST1 V23.S[2], (R26)
-	B end1956
-one1955:
-	FMOVS F23, 48(R1)
-end1956:
-stored1954:
-	SUB R10, R1, R1
-rows1941from5:
-	FMOVQ F16, (R1)
-	FMOVQ F17, 16(R1)
-	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part1963
-	FMOVQ F19, 48(R1)
-	B stored1964
-part1963:
-	TBZ $1, R13, one1965
-	FMOVD F19, 48(R1)
-	TBZ $0, R13, end1966
-	ADD $56, R1, R26
-	VST1 V19.S[2], (R26)
-	B end1966
-one1965:
-	FMOVS F19, 48(R1)
-end1966:
-stored1964:
-	SUB R10, R1, R1
-rows1941from4:
-	FMOVQ F12, (R1)
-	FMOVQ F13, 16(R1)
-	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part1973
-	FMOVQ F15, 48(R1)
-	B stored1974
-part1973:
-	TBZ $1, R13, one1975
-	FMOVD F15, 48(R1)
-	TBZ $0, R13, end1976
-	ADD $56, R1, R26
-	VST1 V15.S[2], (R26)
-	B end1976
-one1975:
-	FMOVS F15, 48(R1)
-end1976:
-stored1974:
-	SUB R10, R1, R1
-rows1941from3:
-	FMOVQ F8, (R1)
-	FMOVQ F9, 16(R1)
-	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part1983
-	FMOVQ F11, 48(R1)
-	B stored1984
-part1983:
-	TBZ $1, R13, one1985
-	FMOVD F11, 48(R1)
-	TBZ $0, R13, end1986
-	ADD $56, R1, R26
-	VST1 V11.S[2], (R26)
-	B end1986
-one1985:
-	FMOVS F11, 48(R1)
-end1986:
-stored1984:
-	SUB R10, R1, R1
-rows1941from2:
-	FMOVQ F4, (R1)
-	FMOVQ F5, 16(R1)
-	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part1993
-	FMOVQ F7, 48(R1)
-	B stored1994
-part1993:
-	TBZ $1, R13, one1995
-	FMOVD F7, 48(R1)
-	TBZ $0, R13, end1996
-	ADD $56, R1, R26
-	VST1 V7.S[2], (R26)
-	B end1996
-one1995:
-	FMOVS F7, 48(R1)
-end1996:
-stored1994:
-	SUB R10, R1, R1
-rows1941from1:
-	FMOVQ F0, (R1)
-	FMOVQ F1, 16(R1)
-	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part2003
-	FMOVQ F3, 48(R1)
-	B stored2004
-part2003:
-	TBZ $1, R13, one2005
-	FMOVD F3, 48(R1)
-	TBZ $0, R13, end2006
-	ADD $56, R1, R26
-	VST1 V3.S[2], (R26)
-	B end2006
-one2005:
-	FMOVS F3, 48(R1)
-end2006:
-stored2004:
-	B stored1939
-adding1940:
-	CMP $4, R9
-	BGE from2008
-	CMP $2, R9
-	BGE from2009
-	B rows2007from1
-from2009:
-	CMP $3, R9
-	BGE from2010
-	B rows2007from2
-from2010:
-	B rows2007from3
-from2008:
-	CMP $5, R9
-	BGE from2011
-	B rows2007from4
-from2011:
-	CMP $6, R9
-	BGE from2012
-	B rows2007from5
-from2012:
-	B rows2007from6
-rows2007from6:
-	FMOVQ (R1), F31
+	BGE from1954
+	B rows1949from5
+from1954:
+	B rows1949from6
+rows1949from6:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
 	FMOVQ F20, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed6b5 // fadd v21.4s, v21.4s, v30.4s
 	FMOVQ F21, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
 	FMOVQ F22, 32(R1)
-	TBZ $2, R13, part2019
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1961
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
 	FMOVQ F23, 48(R1)
-	B stored2020
-part2019:
-	TBZ $1, R13, one2021
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2022
-	ADD $56, R1, R26
+	B stored1962
+part1961:
+	TBZ $1, R4, one1963
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1964
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2022
-one2021:
-	FMOVS 48(R1), F28
-end2022:
+	B end1964
+one1963:
+	FMOVS 48(R2), F28
+end1964:
 	WORD $0x4e3cd6f7 // fadd v23.4s, v23.4s, v28.4s
-	TBZ $1, R13, one2023
+	TBZ $1, R4, one1965
 	FMOVD F23, 48(R1)
-	TBZ $0, R13, end2024
+	TBZ $0, R4, end1966
 	ADD $56, R1, R26
 	VST1 V23.S[2], (R26)
-	B end2024
-one2023:
+	B end1966
+one1965:
 	FMOVS F23, 48(R1)
-end2024:
-stored2020:
+end1966:
+stored1962:
 	SUB R10, R1, R1
-rows2007from5:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1949from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
 	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part2031
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1973
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
 	FMOVQ F19, 48(R1)
-	B stored2032
-part2031:
-	TBZ $1, R13, one2033
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2034
-	ADD $56, R1, R26
+	B stored1974
+part1973:
+	TBZ $1, R4, one1975
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1976
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2034
-one2033:
-	FMOVS 48(R1), F28
-end2034:
+	B end1976
+one1975:
+	FMOVS 48(R2), F28
+end1976:
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	TBZ $1, R13, one2035
+	TBZ $1, R4, one1977
 	FMOVD F19, 48(R1)
-	TBZ $0, R13, end2036
+	TBZ $0, R4, end1978
 	ADD $56, R1, R26
 	VST1 V19.S[2], (R26)
-	B end2036
-one2035:
+	B end1978
+one1977:
 	FMOVS F19, 48(R1)
-end2036:
-stored2032:
+end1978:
+stored1974:
 	SUB R10, R1, R1
-rows2007from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1949from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part2043
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1985
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
 	FMOVQ F15, 48(R1)
-	B stored2044
-part2043:
-	TBZ $1, R13, one2045
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2046
-	ADD $56, R1, R26
+	B stored1986
+part1985:
+	TBZ $1, R4, one1987
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end1988
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2046
-one2045:
-	FMOVS 48(R1), F28
-end2046:
+	B end1988
+one1987:
+	FMOVS 48(R2), F28
+end1988:
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	TBZ $1, R13, one2047
+	TBZ $1, R4, one1989
 	FMOVD F15, 48(R1)
-	TBZ $0, R13, end2048
+	TBZ $0, R4, end1990
 	ADD $56, R1, R26
 	VST1 V15.S[2], (R26)
-	B end2048
-one2047:
+	B end1990
+one1989:
 	FMOVS F15, 48(R1)
-end2048:
-stored2044:
+end1990:
+stored1986:
 	SUB R10, R1, R1
-rows2007from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1949from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
 	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part2055
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part1997
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
 	FMOVQ F11, 48(R1)
-	B stored2056
-part2055:
-	TBZ $1, R13, one2057
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2058
-	ADD $56, R1, R26
+	B stored1998
+part1997:
+	TBZ $1, R4, one1999
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end2000
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2058
-one2057:
-	FMOVS 48(R1), F28
-end2058:
+	B end2000
+one1999:
+	FMOVS 48(R2), F28
+end2000:
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	TBZ $1, R13, one2059
+	TBZ $1, R4, one2001
 	FMOVD F11, 48(R1)
-	TBZ $0, R13, end2060
+	TBZ $0, R4, end2002
 	ADD $56, R1, R26
 	VST1 V11.S[2], (R26)
-	B end2060
-one2059:
+	B end2002
+one2001:
 	FMOVS F11, 48(R1)
-end2060:
-stored2056:
+end2002:
+stored1998:
 	SUB R10, R1, R1
-rows2007from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1949from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
 	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part2067
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part2009
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
 	FMOVQ F7, 48(R1)
-	B stored2068
-part2067:
-	TBZ $1, R13, one2069
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2070
-	ADD $56, R1, R26
+	B stored2010
+part2009:
+	TBZ $1, R4, one2011
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end2012
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2070
-one2069:
-	FMOVS 48(R1), F28
-end2070:
+	B end2012
+one2011:
+	FMOVS 48(R2), F28
+end2012:
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
-	TBZ $1, R13, one2071
+	TBZ $1, R4, one2013
 	FMOVD F7, 48(R1)
-	TBZ $0, R13, end2072
+	TBZ $0, R4, end2014
 	ADD $56, R1, R26
 	VST1 V7.S[2], (R26)
-	B end2072
-one2071:
+	B end2014
+one2013:
 	FMOVS F7, 48(R1)
-end2072:
-stored2068:
+end2014:
+stored2010:
 	SUB R10, R1, R1
-rows2007from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows1949from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part2079
-	FMOVQ 48(R1), F28
+	TBZ $2, R4, part2021
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
 	FMOVQ F3, 48(R1)
-	B stored2080
-part2079:
-	TBZ $1, R13, one2081
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2082
-	ADD $56, R1, R26
+	B stored2022
+part2021:
+	TBZ $1, R4, one2023
+	FMOVD 48(R2), F28
+	TBZ $0, R4, end2024
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2082
-one2081:
-	FMOVS 48(R1), F28
-end2082:
+	B end2024
+one2023:
+	FMOVS 48(R2), F28
+end2024:
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	TBZ $1, R13, one2083
+	TBZ $1, R4, one2025
 	FMOVD F3, 48(R1)
-	TBZ $0, R13, end2084
+	TBZ $0, R4, end2026
 	ADD $56, R1, R26
 	VST1 V3.S[2], (R26)
-	B end2084
-one2083:
+	B end2026
+one2025:
 	FMOVS F3, 48(R1)
-end2084:
+end2026:
+stored2022:
+	B stored1948
+alone1946:
+	CMP $4, R9
+	BGE from2028
+	CMP $2, R9
+	BGE from2029
+	B rows2027from1
+from2029:
+	CMP $3, R9
+	BGE from2030
+	B rows2027from2
+from2030:
+	B rows2027from3
+from2028:
+	CMP $5, R9
+	BGE from2031
+	B rows2027from4
+from2031:
+	CMP $6, R9
+	BGE from2032
+	B rows2027from5
+from2032:
+	B rows2027from6
+rows2027from6:
+	FMOVQ F20, (R1)
+	FMOVQ F21, 16(R1)
+	FMOVQ F22, 32(R1)
+	TBZ $2, R4, part2039
+	FMOVQ F23, 48(R1)
+	B stored2040
+part2039:
+	TBZ $1, R4, one2041
+	FMOVD F23, 48(R1)
+	TBZ $0, R4, end2042
+	ADD $56, R1, R26
+	VST1 V23.S[2], (R26)
+	B end2042
+one2041:
+	FMOVS F23, 48(R1)
+end2042:
+stored2040:
+	SUB R10, R1, R1
+rows2027from5:
+	FMOVQ F16, (R1)
+	FMOVQ F17, 16(R1)
+	FMOVQ F18, 32(R1)
+	TBZ $2, R4, part2049
+	FMOVQ F19, 48(R1)
+	B stored2050
+part2049:
+	TBZ $1, R4, one2051
+	FMOVD F19, 48(R1)
+	TBZ $0, R4, end2052
+	ADD $56, R1, R26
+	VST1 V19.S[2], (R26)
+	B end2052
+one2051:
+	FMOVS F19, 48(R1)
+end2052:
+stored2050:
+	SUB R10, R1, R1
+rows2027from4:
+	FMOVQ F12, (R1)
+	FMOVQ F13, 16(R1)
+	FMOVQ F14, 32(R1)
+	TBZ $2, R4, part2059
+	FMOVQ F15, 48(R1)
+	B stored2060
+part2059:
+	TBZ $1, R4, one2061
+	FMOVD F15, 48(R1)
+	TBZ $0, R4, end2062
+	ADD $56, R1, R26
+	VST1 V15.S[2], (R26)
+	B end2062
+one2061:
+	FMOVS F15, 48(R1)
+end2062:
+stored2060:
+	SUB R10, R1, R1
+rows2027from3:
+	FMOVQ F8, (R1)
+	FMOVQ F9, 16(R1)
+	FMOVQ F10, 32(R1)
+	TBZ $2, R4, part2069
+	FMOVQ F11, 48(R1)
+	B stored2070
+part2069:
+	TBZ $1, R4, one2071
+	FMOVD F11, 48(R1)
+	TBZ $0, R4, end2072
+	ADD $56, R1, R26
+	VST1 V11.S[2], (R26)
+	B end2072
+one2071:
+	FMOVS F11, 48(R1)
+end2072:
+stored2070:
+	SUB R10, R1, R1
+rows2027from2:
+	FMOVQ F4, (R1)
+	FMOVQ F5, 16(R1)
+	FMOVQ F6, 32(R1)
+	TBZ $2, R4, part2079
+	FMOVQ F7, 48(R1)
+	B stored2080
+part2079:
+	TBZ $1, R4, one2081
+	FMOVD F7, 48(R1)
+	TBZ $0, R4, end2082
+	ADD $56, R1, R26
+	VST1 V7.S[2], (R26)
+	B end2082
+one2081:
+	FMOVS F7, 48(R1)
+end2082:
 stored2080:
-stored1939:
+	SUB R10, R1, R1
+rows2027from1:
+	FMOVQ F0, (R1)
+	FMOVQ F1, 16(R1)
+	FMOVQ F2, 32(R1)
+	TBZ $2, R4, part2089
+	FMOVQ F3, 48(R1)
+	B stored2090
+part2089:
+	TBZ $1, R4, one2091
+	FMOVD F3, 48(R1)
+	TBZ $0, R4, end2092
+	ADD $56, R1, R26
+	VST1 V3.S[2], (R26)
+	B end2092
+one2091:
+	FMOVS F3, 48(R1)
+end2092:
+stored2090:
+stored1948:
 	SUBS $1, R11, R11
-	BNE next1929
+	BNE next1936
 	RET
 
 // func depthwiseGradTileNEONx4
@@ -11369,33 +11577,33 @@ TEXT ·depthwiseGradTileNEONx4(SB), NOSPLIT, $0-8
 	VEOR V17.B16, V17.B16, V17.B16
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-row2085:
+row2093:
 	MOVD R3, R1
 	MOVD R4, R2
 	MOVD gradTile_cols(R0), R9
 	CMP $3, R11
-	BGE from2090
+	BGE from2098
 	CMP $2, R11
-	BGE from2091
-	B pixel2087by1
-from2091:
-	B pixel2087by2
-from2090:
+	BGE from2099
+	B pixel2095by1
+from2099:
+	B pixel2095by2
+from2098:
 	CMP $4, R11
-	BGE from2092
-	B pixel2087by3
-from2092:
+	BGE from2100
+	B pixel2095by3
+from2100:
 	CMP $5, R11
-	BGE from2093
-	B pixel2087by4
-from2093:
-	B pixel2087by5
-pixel2087by5:
+	BGE from2101
+	B pixel2095by4
+from2101:
+	B pixel2095by5
+pixel2095by5:
 	FLDPQ (R2), (F20, F21)
 	FMOVQ 32(R2), F22
-	TBZ $2, R13, part2088by5
+	TBZ $2, R13, part2096by5
 	FMOVQ 48(R2), F23
-whole2089by5:
+whole2097by5:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
 	VFMLA V24.S4, V20.S4, V0.S4
@@ -11433,25 +11641,25 @@ whole2089by5:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel2087by5
-	B rowdone2086
-part2088by5:
-	TBZ $1, R13, one2094
+	BNE pixel2095by5
+	B rowdone2094
+part2096by5:
+	TBZ $1, R13, one2102
 	FMOVD 48(R2), F23
-	TBZ $0, R13, end2095
+	TBZ $0, R13, end2103
 	ADD $56, R2, R26
 	VLD1 (R26), V23.S[2]
-	B end2095
-one2094:
+	B end2103
+one2102:
 	FMOVS 48(R2), F23
-end2095:
-	B whole2089by5
-pixel2087by4:
+end2103:
+	B whole2097by5
+pixel2095by4:
 	FLDPQ (R2), (F20, F21)
 	FMOVQ 32(R2), F22
-	TBZ $2, R13, part2088by4
+	TBZ $2, R13, part2096by4
 	FMOVQ 48(R2), F23
-whole2089by4:
+whole2097by4:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
 	VFMLA V24.S4, V20.S4, V0.S4
@@ -11482,25 +11690,25 @@ whole2089by4:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel2087by4
-	B rowdone2086
-part2088by4:
-	TBZ $1, R13, one2096
+	BNE pixel2095by4
+	B rowdone2094
+part2096by4:
+	TBZ $1, R13, one2104
 	FMOVD 48(R2), F23
-	TBZ $0, R13, end2097
+	TBZ $0, R13, end2105
 	ADD $56, R2, R26
 	VLD1 (R26), V23.S[2]
-	B end2097
-one2096:
+	B end2105
+one2104:
 	FMOVS 48(R2), F23
-end2097:
-	B whole2089by4
-pixel2087by3:
+end2105:
+	B whole2097by4
+pixel2095by3:
 	FLDPQ (R2), (F20, F21)
 	FMOVQ 32(R2), F22
-	TBZ $2, R13, part2088by3
+	TBZ $2, R13, part2096by3
 	FMOVQ 48(R2), F23
-whole2089by3:
+whole2097by3:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
 	VFMLA V24.S4, V20.S4, V0.S4
@@ -11524,25 +11732,25 @@ whole2089by3:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel2087by3
-	B rowdone2086
-part2088by3:
-	TBZ $1, R13, one2098
+	BNE pixel2095by3
+	B rowdone2094
+part2096by3:
+	TBZ $1, R13, one2106
 	FMOVD 48(R2), F23
-	TBZ $0, R13, end2099
+	TBZ $0, R13, end2107
 	ADD $56, R2, R26
 	VLD1 (R26), V23.S[2]
-	B end2099
-one2098:
+	B end2107
+one2106:
 	FMOVS 48(R2), F23
-end2099:
-	B whole2089by3
-pixel2087by2:
+end2107:
+	B whole2097by3
+pixel2095by2:
 	FLDPQ (R2), (F20, F21)
 	FMOVQ 32(R2), F22
-	TBZ $2, R13, part2088by2
+	TBZ $2, R13, part2096by2
 	FMOVQ 48(R2), F23
-whole2089by2:
+whole2097by2:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
 	VFMLA V24.S4, V20.S4, V0.S4
@@ -11559,25 +11767,25 @@ whole2089by2:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel2087by2
-	B rowdone2086
-part2088by2:
-	TBZ $1, R13, one2100
+	BNE pixel2095by2
+	B rowdone2094
+part2096by2:
+	TBZ $1, R13, one2108
 	FMOVD 48(R2), F23
-	TBZ $0, R13, end2101
+	TBZ $0, R13, end2109
 	ADD $56, R2, R26
 	VLD1 (R26), V23.S[2]
-	B end2101
-one2100:
+	B end2109
+one2108:
 	FMOVS 48(R2), F23
-end2101:
-	B whole2089by2
-pixel2087by1:
+end2109:
+	B whole2097by2
+pixel2095by1:
 	FLDPQ (R2), (F20, F21)
 	FMOVQ 32(R2), F22
-	TBZ $2, R13, part2088by1
+	TBZ $2, R13, part2096by1
 	FMOVQ 48(R2), F23
-whole2089by1:
+whole2097by1:
 	FLDPQ (R1), (F24, F25)
 	FLDPQ 32(R1), (F26, F27)
 	VFMLA V24.S4, V20.S4, V0.S4
@@ -11587,230 +11795,236 @@ whole2089by1:
 	ADD R5, R1, R1
 	ADD R6, R2, R2
 	SUBS $1, R9, R9
-	BNE pixel2087by1
-	B rowdone2086
-part2088by1:
-	TBZ $1, R13, one2102
+	BNE pixel2095by1
+	B rowdone2094
+part2096by1:
+	TBZ $1, R13, one2110
 	FMOVD 48(R2), F23
-	TBZ $0, R13, end2103
+	TBZ $0, R13, end2111
 	ADD $56, R2, R26
 	VLD1 (R26), V23.S[2]
-	B end2103
-one2102:
+	B end2111
+one2110:
 	FMOVS 48(R2), F23
-end2103:
-	B whole2089by1
-rowdone2086:
+end2111:
+	B whole2097by1
+rowdone2094:
 	ADD R7, R3, R3
 	ADD R8, R4, R4
 	SUBS $1, R19, R19
-	BNE row2085
+	BNE row2093
 	MOVD gradTile_dwRow(R0), R10
 	LSL $2, R10, R10
 	SUB $1, R11, R1
 	MOVD gradTile_dw(R0), R2
 	MADD R10, R2, R1, R1
+	MOVD R1, R2
+	MOVD R10, R3
 	CMP $3, R11
-	BGE from2105
+	BGE from2113
 	CMP $2, R11
-	BGE from2106
-	B rows2104from1
-from2106:
-	B rows2104from2
-from2105:
+	BGE from2114
+	B rows2112from1
+from2114:
+	B rows2112from2
+from2113:
 	CMP $4, R11
-	BGE from2107
-	B rows2104from3
-from2107:
+	BGE from2115
+	B rows2112from3
+from2115:
 	CMP $5, R11
-	BGE from2108
-	B rows2104from4
-from2108:
-	B rows2104from5
-rows2104from5:
-	FMOVQ (R1), F31
+	BGE from2116
+	B rows2112from4
+from2116:
+	B rows2112from5
+rows2112from5:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
 	FMOVQ F16, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
 	FMOVQ F17, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
 	FMOVQ F18, 32(R1)
-	TBZ $2, R13, part2115
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part2123
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
 	FMOVQ F19, 48(R1)
-	B stored2116
-part2115:
-	TBZ $1, R13, one2117
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2118
-	ADD $56, R1, R26
+	B stored2124
+part2123:
+	TBZ $1, R13, one2125
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end2126
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2118
-one2117:
-	FMOVS 48(R1), F28
-end2118:
+	B end2126
+one2125:
+	FMOVS 48(R2), F28
+end2126:
 	WORD $0x4e3cd673 // fadd v19.4s, v19.4s, v28.4s
-	TBZ $1, R13, one2119
+	TBZ $1, R13, one2127
 	FMOVD F19, 48(R1)
-	TBZ $0, R13, end2120
+	TBZ $0, R13, end2128
 	ADD $56, R1, R26
 	VST1 V19.S[2], (R26)
-	B end2120
-one2119:
+	B end2128
+one2127:
 	FMOVS F19, 48(R1)
-end2120:
-stored2116:
+end2128:
+stored2124:
 	SUB R10, R1, R1
-rows2104from4:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows2112from4:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
 	FMOVQ F12, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
 	FMOVQ F13, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
 	FMOVQ F14, 32(R1)
-	TBZ $2, R13, part2127
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part2135
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
 	FMOVQ F15, 48(R1)
-	B stored2128
-part2127:
-	TBZ $1, R13, one2129
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2130
-	ADD $56, R1, R26
+	B stored2136
+part2135:
+	TBZ $1, R13, one2137
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end2138
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2130
-one2129:
-	FMOVS 48(R1), F28
-end2130:
+	B end2138
+one2137:
+	FMOVS 48(R2), F28
+end2138:
 	WORD $0x4e3cd5ef // fadd v15.4s, v15.4s, v28.4s
-	TBZ $1, R13, one2131
+	TBZ $1, R13, one2139
 	FMOVD F15, 48(R1)
-	TBZ $0, R13, end2132
+	TBZ $0, R13, end2140
 	ADD $56, R1, R26
 	VST1 V15.S[2], (R26)
-	B end2132
-one2131:
+	B end2140
+one2139:
 	FMOVS F15, 48(R1)
-end2132:
-stored2128:
+end2140:
+stored2136:
 	SUB R10, R1, R1
-rows2104from3:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows2112from3:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
 	FMOVQ F8, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	FMOVQ F9, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
 	FMOVQ F10, 32(R1)
-	TBZ $2, R13, part2139
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part2147
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
 	FMOVQ F11, 48(R1)
-	B stored2140
-part2139:
-	TBZ $1, R13, one2141
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2142
-	ADD $56, R1, R26
+	B stored2148
+part2147:
+	TBZ $1, R13, one2149
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end2150
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2142
-one2141:
-	FMOVS 48(R1), F28
-end2142:
+	B end2150
+one2149:
+	FMOVS 48(R2), F28
+end2150:
 	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
-	TBZ $1, R13, one2143
+	TBZ $1, R13, one2151
 	FMOVD F11, 48(R1)
-	TBZ $0, R13, end2144
+	TBZ $0, R13, end2152
 	ADD $56, R1, R26
 	VST1 V11.S[2], (R26)
-	B end2144
-one2143:
+	B end2152
+one2151:
 	FMOVS F11, 48(R1)
-end2144:
-stored2140:
+end2152:
+stored2148:
 	SUB R10, R1, R1
-rows2104from2:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows2112from2:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
 	FMOVQ F4, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
 	FMOVQ F5, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
 	FMOVQ F6, 32(R1)
-	TBZ $2, R13, part2151
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part2159
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
 	FMOVQ F7, 48(R1)
-	B stored2152
-part2151:
-	TBZ $1, R13, one2153
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2154
-	ADD $56, R1, R26
+	B stored2160
+part2159:
+	TBZ $1, R13, one2161
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end2162
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2154
-one2153:
-	FMOVS 48(R1), F28
-end2154:
+	B end2162
+one2161:
+	FMOVS 48(R2), F28
+end2162:
 	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
-	TBZ $1, R13, one2155
+	TBZ $1, R13, one2163
 	FMOVD F7, 48(R1)
-	TBZ $0, R13, end2156
+	TBZ $0, R13, end2164
 	ADD $56, R1, R26
 	VST1 V7.S[2], (R26)
-	B end2156
-one2155:
+	B end2164
+one2163:
 	FMOVS F7, 48(R1)
-end2156:
-stored2152:
+end2164:
+stored2160:
 	SUB R10, R1, R1
-rows2104from1:
-	FMOVQ (R1), F31
+	SUB R3, R2, R2
+rows2112from1:
+	FMOVQ (R2), F31
 	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
 	FMOVQ F0, (R1)
-	FMOVQ 16(R1), F30
+	FMOVQ 16(R2), F30
 	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
 	FMOVQ F1, 16(R1)
-	FMOVQ 32(R1), F29
+	FMOVQ 32(R2), F29
 	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
 	FMOVQ F2, 32(R1)
-	TBZ $2, R13, part2163
-	FMOVQ 48(R1), F28
+	TBZ $2, R13, part2171
+	FMOVQ 48(R2), F28
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
 	FMOVQ F3, 48(R1)
-	B stored2164
-part2163:
-	TBZ $1, R13, one2165
-	FMOVD 48(R1), F28
-	TBZ $0, R13, end2166
-	ADD $56, R1, R26
+	B stored2172
+part2171:
+	TBZ $1, R13, one2173
+	FMOVD 48(R2), F28
+	TBZ $0, R13, end2174
+	ADD $56, R2, R26
 	VLD1 (R26), V28.S[2]
-	B end2166
-one2165:
-	FMOVS 48(R1), F28
-end2166:
+	B end2174
+one2173:
+	FMOVS 48(R2), F28
+end2174:
 	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
-	TBZ $1, R13, one2167
+	TBZ $1, R13, one2175
 	FMOVD F3, 48(R1)
-	TBZ $0, R13, end2168
+	TBZ $0, R13, end2176
 	ADD $56, R1, R26
 	VST1 V3.S[2], (R26)
-	B end2168
-one2167:
+	B end2176
+one2175:
 	FMOVS F3, 48(R1)
-end2168:
-stored2164:
+end2176:
+stored2172:
 	RET
 
 // func peakNEON
@@ -11842,7 +12056,7 @@ TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	VEOR V23.B16, V23.B16, V23.B16
 	VEOR V24.B16, V24.B16, V24.B16
 	VEOR V25.B16, V25.B16, V25.B16
-loop2169:
+loop2177:
 	VFMLA V25.S4, V24.S4, V0.S4
 	VFMLA V25.S4, V24.S4, V1.S4
 	VFMLA V25.S4, V24.S4, V2.S4
@@ -11868,5 +12082,5 @@ loop2169:
 	VFMLA V25.S4, V24.S4, V22.S4
 	VFMLA V25.S4, V24.S4, V23.S4
 	SUBS $1, R0, R0
-	BNE loop2169
+	BNE loop2177
 	RET

@@ -22,6 +22,7 @@ func forwardGroups(s ConvShape, isa isa, pixels int) correlation {
 		isa: isa, groups: s.Groups, depthwise: s.depthwise(), pixels: pixels,
 		h: s.H, w: s.W, cin: s.Cin, stepY: s.StrideH, stepX: pixels * s.StrideW,
 		rows: s.OutH(), width: s.OutW(), cout: s.Cout, dstRow: s.OutW() * s.Cout, dstStep: pixels * s.Cout,
+		dst: s.OutH() * s.OutW() * s.Cout,
 	}
 	if f.depthwise {
 		f.groups = 1
@@ -65,6 +66,7 @@ func backwardGroups(s ConvShape, isa isa, row, column, pixels, step int) correla
 		h: s.OutH(), w: s.OutW(), cin: s.Cout, stepY: 1, stepX: step / s.StrideW,
 		rows: ceilDiv(s.H-row, s.StrideH), cout: s.Cin,
 		dstAt: (row*s.W + column) * s.Cin, dstRow: s.StrideH * s.W * s.Cin, dstStep: step * s.Cin,
+		dst: s.H * s.W * s.Cin,
 	}
 	f.width = s.W // of pixels that belong to groups
 	if pixels == 1 {

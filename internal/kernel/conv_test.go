@@ -157,6 +157,70 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 	report("WeightGrad", dw, wantDw, s.OutH()*s.OutW())
 }
 
+// A batch is what its images are one by one: the same bits, but for sums over it.
+func TestConvBatch(t *testing.T) {
+	const images = 3
+	for _, isa := range supported() {
+		t.Run(isa.String(), func(t *testing.T) {
+			for i, s := range awkwardShapes() {
+				if i%3 == 0 || s.KH*s.KW == 1 {
+					t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConvBatch(t, isa, s, images) })
+				}
+			}
+		})
+	}
+}
+
+func checkConvBatch(t *testing.T, isa isa, s ConvShape, images int) {
+	r := rand.New(rand.NewPCG(uint64(s.H*s.W), uint64(s.Cin*s.Cout)))
+	xn, yn := s.H*s.W*s.Cin, s.OutH()*s.OutW()*s.Cout
+	x, w, dy := fenced(t, images*xn), normal(r, s.Weights()), fenced(t, images*yn)
+	copy(x, normal(r, len(x)))
+	copy(dy, normal(r, len(dy)))
+	c := newConv(s, isa)
+	packed, packedGrad := make([]float32, c.PackedLen()), make([]float32, c.PackedGradLen())
+	c.Pack(packed, w)
+	c.PackGrad(packedGrad, w)
+	scratch := newOperand(t, c.BatchScratchLen(images), nan)
+	y, dx, dw := newOperand(t, len(dy), nan), newOperand(t, len(x), 1), newOperand(t, len(w), 1)
+	c.ForwardBatch(images, y.data, x, packed, scratch.data)
+	c.InputGradBatch(images, dx.data, dy, packedGrad, scratch.data, true)
+	c.WeightGradBatch(images, dw.data, x, dy, scratch.data)
+	wantY, wantDx, wantDw := make([]float32, len(dy)), make([]float32, len(x)), make([]float64, len(w))
+	for i := range wantDx {
+		wantDx[i] = 1
+	}
+	for i := range images {
+		c.Forward(wantY[i*yn:(i+1)*yn], x[i*xn:], packed, scratch.data)
+		c.InputGrad(wantDx[i*xn:(i+1)*xn], dy[i*yn:], packedGrad, scratch.data, true)
+		_, _, sum := naiveConv(s, x[i*xn:(i+1)*xn], w, dy[i*yn:(i+1)*yn])
+		for j, v := range sum {
+			wantDw[j] += v
+		}
+	}
+	for i := range wantDw {
+		wantDw[i]++
+	}
+	for i, v := range wantY {
+		if y.data[i] != v {
+			t.Fatalf("Forward: element %d is %v in the batch, %v alone", i, y.data[i], v)
+		}
+	}
+	for i, v := range wantDx {
+		if dx.data[i] != v {
+			t.Fatalf("InputGrad: element %d is %v in the batch, %v alone", i, dx.data[i], v)
+		}
+	}
+	if err := dw.compare(wantDw, images*s.OutH()*s.OutW()); err != nil {
+		t.Errorf("WeightGrad: %v", err)
+	}
+	for _, o := range []*operand{scratch, y, dx} {
+		if err := o.intact(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // naiveConv is the definition of ConvShape, and of its two gradients, in float64.
 func naiveConv(s ConvShape, x, w, dy []float32) (y, dx, dw []float64) {
 	y, dx, dw = make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))

@@ -11,7 +11,7 @@ package kernel
 //					sum += x[xAt+tap.x+p*xStep+k] * w[(tap.w+k)*wRow+c]
 //				}
 //			}
-//			dst[p*dstStep+c] = sum // += if accumulate
+//			dst[p*dstStep+c] = sum // + u[p*uStep+c] if there is a u, += if accumulate
 //		}
 //	}
 //
@@ -23,11 +23,13 @@ package kernel
 // right.
 type tile struct {
 	dst, x, w  []float32
+	u          []float32 // may be nil, and is if accumulate; may be dst
 	taps       []tap
 	xAt        int // may lie outside of x, taps lead back
 	xStep      int
 	kStep      int // if depthwise
 	dstStep    int
+	uStep      int
 	wRow       int
 	pixels     int // 1 to isa.pixels(vectors)
 	count      int // at least 1
@@ -50,6 +52,9 @@ func (t *tile) row(isa isa, n int) {
 		t.run(isa)
 		t.xAt += larger * (small + 1) * t.xStep
 		t.dst = t.dst[larger*(small+1)*t.dstStep:]
+		if t.u != nil {
+			t.u = t.u[larger*(small+1)*t.uStep:]
+		}
 		tiles -= larger
 	}
 	t.pixels, t.count = small, tiles

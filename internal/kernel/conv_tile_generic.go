@@ -4,20 +4,21 @@ package kernel
 // contracts them with the sum.
 func (t *tile) runGo() {
 	for p := range t.count {
-		at, dst := t.xAt+p*t.pixels*t.xStep, t.dst[p*t.pixels*t.dstStep:]
+		p *= t.pixels
+		at := t.xAt + p*t.xStep
 		if t.depthwise {
 			for i := range t.pixels {
-				t.storeGo(dst[i*t.dstStep:], t.sumDepthwiseGo(at+i*t.xStep))
+				t.storeGo(p+i, t.sumDepthwiseGo(at+i*t.xStep))
 			}
 			continue
 		}
 		if t.pixels == 1 {
-			t.storeGo(dst, t.sumGo(at))
+			t.storeGo(p, t.sumGo(at))
 			continue
 		}
 		first, second := t.sumPairGo(at)
-		t.storeGo(dst, first)
-		t.storeGo(dst[t.dstStep:], second)
+		t.storeGo(p, first)
+		t.storeGo(p+1, second)
 	}
 }
 
@@ -73,10 +74,16 @@ func (t *tile) sumDepthwiseGo(at int) [4]float32 {
 	return [4]float32{a0, a1, a2, a3}
 }
 
-func (t *tile) storeGo(dst []float32, sum [4]float32) {
+// storeGo writes the sums of pixel p.
+func (t *tile) storeGo(p int, sum [4]float32) {
+	dst := t.dst[p*t.dstStep:][:t.lanes]
+	with := dst
+	if t.u != nil {
+		with = t.u[p*t.uStep:][:t.lanes]
+	}
 	for c, s := range sum[:t.lanes] {
-		if t.accumulate {
-			s += dst[c]
+		if t.accumulate || t.u != nil {
+			s += with[c]
 		}
 		dst[c] = s
 	}

@@ -35,33 +35,54 @@ func (g *weightGrad) scratchLen() int {
 }
 
 // WeightGrad adds to dw, [KH][KW][Cin/Groups][Cout], the gradient by w of sum(y*dy).
-func (c *Conv) WeightGrad(dw, x, dy, scratch []float32) {
+func (c *Conv) WeightGrad(dw, x, dy, scratch []float32) { c.WeightGradBatch(1, dw, x, dy, scratch) }
+
+// WeightGradBatch is WeightGrad for so many images, one after the other in x and dy.
+func (c *Conv) WeightGradBatch(images int, dw, x, dy, scratch []float32) {
+	c.needImages(images, dy, x, "dy", "x")
+	need("dw", len(dw), c.shape.Weights())
+	need("scratch", len(scratch), c.BatchScratchLen(images))
 	s := c.shape
-	need("dw", len(dw), s.Weights())
-	need("x", len(x), s.H*s.W*s.Cin)
-	need("dy", len(dy), s.OutH()*s.OutW()*s.Cout)
-	need("scratch", len(scratch), c.ScratchLen())
-	x = c.padX.pad(scratch, x, s.H, s.W, s.Cin)
-	c.weights.run(dw, x, dy, scratch[c.padX.scratchLen(s.H, s.W, s.Cin):])
+	x = c.padX.pad(scratch, x, images, s.H, s.W, s.Cin)
+	c.weights.run(dw, x, dy, scratch[images*c.padX.scratchLen(s.H, s.W, s.Cin):], images)
 }
 
 // gradBand is the number of elements of x and dy that are gone through for all of dw before the next: few
 // enough to be still in the cache.
 const gradBand = 32 << 10
 
-// run computes the gradient with a padded x.
-func (g *weightGrad) run(dw, x, dy, sums []float32) {
+// run computes the gradient with padded images x.
+func (g *weightGrad) run(dw, x, dy, sums []float32, images int) {
 	s, f := g.shape, &g.f
 	sums = sums[:g.scratchLen()]
 	clear(sums)
+	if f.flat {
+		g.rows(dw, x, dy, sums, images*s.H, images*s.H)
+	} else {
+		for i := range images {
+			g.rows(dw, x[i*f.src:], dy[i*f.dst:], sums, s.H, s.OutH())
+		}
+	}
+	for co := range s.Cout {
+		for i := co; len(sums) > 0 && i < s.Weights(); i += s.Cout {
+			dw[i] += sums[0]
+			sums = sums[1:]
+		}
+	}
+}
+
+// rows adds the gradient of so many rows of x and dy. A band of them is as large as dw, which is loaded and stored once
+// for each.
+func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows int) {
+	s, f := g.shape, &g.f
 	xRow, dyRow := s.StrideH*f.srcRow, s.OutW()*s.Cout
-	band := max(1, gradBand/(xRow+dyRow))
-	for top := 0; top < s.OutH(); top += band {
-		bottom := min(top+band, s.OutH())
+	band := max(1, max(gradBand, s.Weights())/(xRow+dyRow))
+	for top := 0; top < dyRows; top += band {
+		bottom := min(top+band, dyRows)
 		for i, tap := range f.taps {
 			// Rows whose tap lies in the vertical padding are left out.
 			first := max(top, ceilDiv(max(0, -f.tapRow[i]), s.StrideH))
-			last := min(bottom-1, floorDiv(s.H-1-f.tapRow[i], s.StrideH))
+			last := min(bottom-1, floorDiv(xRows-1-f.tapRow[i], s.StrideH))
 			if last < first {
 				continue
 			}
@@ -87,12 +108,6 @@ func (g *weightGrad) run(dw, x, dy, sums []float32) {
 					t.column(g.isa, tap.k)
 				}
 			}
-		}
-	}
-	for co := range s.Cout {
-		for i := co; len(sums) > 0 && i < s.Weights(); i += s.Cout {
-			dw[i] += sums[0]
-			sums = sums[1:]
 		}
 	}
 }

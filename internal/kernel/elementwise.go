@@ -59,6 +59,16 @@ func addGo(y, a, b []float32) {
 	}
 }
 
+// addRowsGo: y = a + k*b in rows of width elements, each array's so many elements apart. Nothing is checked.
+func addRowsGo(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int) {
+	for r := range rows {
+		y, b := y[r*yStep:][:width], b[r*bStep:][:width]
+		for i, v := range a[r*aStep:][:width] {
+			y[i] = v + float32(k*b[i])
+		}
+	}
+}
+
 func axpyGo(y, x []float32, a float32) {
 	for i := range y {
 		y[i] += float32(a * x[i])

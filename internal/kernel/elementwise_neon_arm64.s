@@ -61,6 +61,78 @@ end6:
 	ADD $1, R1, R1
 	RET
 
+// func addRowsNEON
+TEXT ·addRowsNEON(SB), NOSPLIT, $0-120
+	MOVD y_base+0(FP), R2
+	MOVD a_base+24(FP), R3
+	MOVD b_base+48(FP), R4
+	FMOVS k+72(FP), F16
+	VDUP V16.S[0], V16.S4
+	MOVD rows+80(FP), R5
+	MOVD width+88(FP), R6
+row7:
+	MOVD R6, R1
+	MOVD R2, R7
+	MOVD R3, R8
+	MOVD R4, R9
+	SUBS $16, R1, R1
+	BLT end9
+loop8:
+	FLDPQ (R8), (F0, F1)
+	FLDPQ 32(R8), (F2, F3)
+	FLDPQ (R9), (F4, F5)
+	FLDPQ 32(R9), (F6, F7)
+	VFMLA V16.S4, V4.S4, V0.S4
+	VFMLA V16.S4, V5.S4, V1.S4
+	VFMLA V16.S4, V6.S4, V2.S4
+	VFMLA V16.S4, V7.S4, V3.S4
+	FSTPQ (F0, F1), (R7)
+	FSTPQ (F2, F3), 32(R7)
+	ADD $64, R7, R7
+	ADD $64, R8, R8
+	ADD $64, R9, R9
+	SUBS $16, R1, R1
+	BGE loop8
+end9:
+	ADD $16, R1, R1
+	SUBS $4, R1, R1
+	BLT end11
+loop10:
+	FMOVQ (R8), F0
+	FMOVQ (R9), F4
+	VFMLA V16.S4, V4.S4, V0.S4
+	FMOVQ F0, (R7)
+	ADD $16, R7, R7
+	ADD $16, R8, R8
+	ADD $16, R9, R9
+	SUBS $4, R1, R1
+	BGE loop10
+end11:
+	ADD $4, R1, R1
+	SUBS $1, R1, R1
+	BLT end13
+loop12:
+	FMOVS (R8), F0
+	FMOVS (R9), F4
+	VFMLA V16.S4, V4.S4, V0.S4
+	FMOVS F0, (R7)
+	ADD $4, R7, R7
+	ADD $4, R8, R8
+	ADD $4, R9, R9
+	SUBS $1, R1, R1
+	BGE loop12
+end13:
+	ADD $1, R1, R1
+	MOVD yStep+96(FP), R10
+	ADD R10<<2, R2, R2
+	MOVD aStep+104(FP), R10
+	ADD R10<<2, R3, R3
+	MOVD bStep+112(FP), R10
+	ADD R10<<2, R4, R4
+	SUBS $1, R5, R5
+	BNE row7
+	RET
+
 // func axpyNEON
 TEXT ·axpyNEON(SB), NOSPLIT, $0-52
 	MOVD y_base+0(FP), R0
@@ -69,8 +141,8 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-52
 	FMOVS a+48(FP), F16
 	VDUP V16.S[0], V16.S4
 	SUBS $16, R1, R1
-	BLT end8
-loop7:
+	BLT end15
+loop14:
 	FLDPQ (R2), (F0, F1)
 	FLDPQ 32(R2), (F2, F3)
 	FLDPQ (R0), (F4, F5)
@@ -84,12 +156,12 @@ loop7:
 	ADD $64, R0, R0
 	ADD $64, R2, R2
 	SUBS $16, R1, R1
-	BGE loop7
-end8:
+	BGE loop14
+end15:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end10
-loop9:
+	BLT end17
+loop16:
 	FMOVQ (R2), F0
 	FMOVQ (R0), F4
 	VFMLA V16.S4, V0.S4, V4.S4
@@ -97,12 +169,12 @@ loop9:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop9
-end10:
+	BGE loop16
+end17:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end12
-loop11:
+	BLT end19
+loop18:
 	FMOVS (R2), F0
 	FMOVS (R0), F4
 	VFMLA V16.S4, V0.S4, V4.S4
@@ -110,8 +182,8 @@ loop11:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop11
-end12:
+	BGE loop18
+end19:
 	ADD $1, R1, R1
 	RET
 
@@ -122,8 +194,8 @@ TEXT ·scaleByNEON(SB), NOSPLIT, $0-28
 	FMOVS a+24(FP), F16
 	VDUP V16.S[0], V16.S4
 	SUBS $16, R1, R1
-	BLT end14
-loop13:
+	BLT end21
+loop20:
 	FLDPQ (R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
@@ -134,30 +206,30 @@ loop13:
 	FSTPQ (F2, F3), 32(R0)
 	ADD $64, R0, R0
 	SUBS $16, R1, R1
-	BGE loop13
-end14:
+	BGE loop20
+end21:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end16
-loop15:
+	BLT end23
+loop22:
 	FMOVQ (R0), F0
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
 	FMOVQ F0, (R0)
 	ADD $16, R0, R0
 	SUBS $4, R1, R1
-	BGE loop15
-end16:
+	BGE loop22
+end23:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end18
-loop17:
+	BLT end25
+loop24:
 	FMOVS (R0), F0
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
 	FMOVS F0, (R0)
 	ADD $4, R0, R0
 	SUBS $1, R1, R1
-	BGE loop17
-end18:
+	BGE loop24
+end25:
 	ADD $1, R1, R1
 	RET
 
@@ -204,8 +276,8 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	FMOVS 68(R26), F31
 	VDUP V31.S[0], V31.S4
 	SUBS $4, R1, R1
-	BLT end20
-loop19:
+	BLT end27
+loop26:
 	FMOVQ (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -254,12 +326,12 @@ loop19:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop19
-end20:
+	BGE loop26
+end27:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end22
-loop21:
+	BLT end29
+loop28:
 	FMOVS (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -308,8 +380,8 @@ loop21:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop21
-end22:
+	BGE loop28
+end29:
 	ADD $1, R1, R1
 	RET
 
@@ -324,8 +396,8 @@ TEXT ·tanhBackwardNEON(SB), NOSPLIT, $0-73
 	FMOVS 8(R26), F20
 	VDUP V20.S[0], V20.S4
 	SUBS $16, R1, R1
-	BLT end24
-loop23:
+	BLT end31
+loop30:
 	FLDPQ (R2), (F0, F1)
 	FLDPQ 32(R2), (F2, F3)
 	FLDPQ (R3), (F4, F5)
@@ -339,74 +411,74 @@ loop23:
 	VFMLS V6.S4, V6.S4, V10.S4
 	VFMLS V7.S4, V7.S4, V11.S4
 	TST $1, R7
-	BEQ skip25
+	BEQ skip32
 	FLDPQ (R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
 	VFMLA V8.S4, V0.S4, V12.S4
 	VFMLA V9.S4, V1.S4, V13.S4
 	VFMLA V10.S4, V2.S4, V14.S4
 	VFMLA V11.S4, V3.S4, V15.S4
-	B end26
-skip25:
+	B end33
+skip32:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
 	WORD $0x6e29dc2d // fmul v13.4s, v1.4s, v9.4s
 	WORD $0x6e2adc4e // fmul v14.4s, v2.4s, v10.4s
 	WORD $0x6e2bdc6f // fmul v15.4s, v3.4s, v11.4s
-end26:
+end33:
 	FSTPQ (F12, F13), (R0)
 	FSTPQ (F14, F15), 32(R0)
 	ADD $64, R0, R0
 	ADD $64, R2, R2
 	ADD $64, R3, R3
 	SUBS $16, R1, R1
-	BGE loop23
-end24:
+	BGE loop30
+end31:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end28
-loop27:
+	BLT end35
+loop34:
 	FMOVQ (R2), F0
 	FMOVQ (R3), F4
 	VMOV V20.B16, V8.B16
 	VFMLS V4.S4, V4.S4, V8.S4
 	TST $1, R7
-	BEQ skip29
+	BEQ skip36
 	FMOVQ (R0), F12
 	VFMLA V8.S4, V0.S4, V12.S4
-	B end30
-skip29:
+	B end37
+skip36:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
-end30:
+end37:
 	FMOVQ F12, (R0)
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	ADD $16, R3, R3
 	SUBS $4, R1, R1
-	BGE loop27
-end28:
+	BGE loop34
+end35:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end32
-loop31:
+	BLT end39
+loop38:
 	FMOVS (R2), F0
 	FMOVS (R3), F4
 	VMOV V20.B16, V8.B16
 	VFMLS V4.S4, V4.S4, V8.S4
 	TST $1, R7
-	BEQ skip33
+	BEQ skip40
 	FMOVS (R0), F12
 	VFMLA V8.S4, V0.S4, V12.S4
-	B end34
-skip33:
+	B end41
+skip40:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
-end34:
+end41:
 	FMOVS F12, (R0)
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	ADD $4, R3, R3
 	SUBS $1, R1, R1
-	BGE loop31
-end32:
+	BGE loop38
+end39:
 	ADD $1, R1, R1
 	RET
 

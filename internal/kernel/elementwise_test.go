@@ -134,3 +134,26 @@ func TestUpsampleNearest2x(t *testing.T) {
 		}
 	})
 }
+
+func TestAddRows(t *testing.T) {
+	eachFamily(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(35, 36))
+		for _, width := range []int{1, 3, 7, 8, 15, 16, 17, 33, 64} {
+			for _, rows := range []int{1, 2, 5} {
+				const gapY, gapA, gapB = 2, 0, 5
+				n := rows * (width + gapB)
+				a, b, start := random(rng, n), random(rng, n), random(rng, rows*(width+gapY)-gapY)
+				want := append([]float32(nil), start...)
+				for r := range rows {
+					for i := range width {
+						want[r*(width+gapY)+i] = a[r*(width+gapA)+i] - b[r*(width+gapB)+i]
+					}
+				}
+				y := guard(start)
+				impl.addRows(y.a, a, b, -1, rows, width, width+gapY, width+gapA, width+gapB)
+				y.check(t, "add rows")
+				near(t, "add rows", y.a, want, 0)
+			}
+		}
+	})
+}

@@ -15,6 +15,7 @@ type family struct {
 	maskRange func(dx, dy, x, lo, hi []float32)
 
 	add          func(y, a, b []float32)
+	addRows      func(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 	axpy         func(y, x []float32, a float32)
 	scaleBy      func(y []float32, a float32)
 	tanh         func(y, x []float32)
@@ -29,7 +30,7 @@ var impl family
 var portable = family{
 	name: "go", block: 1,
 	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
-	add: addGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
+	add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
 }
 
 func init() {

@@ -17,6 +17,7 @@ var familyAVX512 = family{
 	fakeQuant:    fakeQuantAVX512,
 	maskRange:    maskRangeAVX512,
 	add:          addAVX512,
+	addRows:      addRowsAVX512,
 	axpy:         axpyAVX512,
 	scaleBy:      scaleByAVX512,
 	tanh:         tanhAVX512,
@@ -34,6 +35,7 @@ var familyAVX2 = family{
 	fakeQuant:    fakeQuantAVX2,
 	maskRange:    maskRangeAVX2,
 	add:          addAVX2,
+	addRows:      addRowsAVX2,
 	axpy:         axpyAVX2,
 	scaleBy:      scaleByAVX2,
 	tanh:         tanhAVX2,
@@ -58,7 +60,7 @@ func families() []family {
 // that go together have the length of the first, unless flags leave them out; every element is read before it is
 // written. Contiguous loops: parameters (scale, shift, ka, lo, ...) have one length, a multiple of block or at
 // least that of the arrays. Row loops: 1 <= width <= stride and, for more than one row, width == stride; the block
-// has parts*lanes elements for every lanes channels of a row.
+// has parts*lanes elements for every lanes channels of a row. addRows: rows and width are at least 1.
 
 //go:noescape
 func forwardAVX512(y, x, res, scale, shift []float32, k *chain, flags uint64)
@@ -103,7 +105,13 @@ func addAVX512(y, a, b []float32)
 func addAVX2(y, a, b []float32)
 
 //go:noescape
+func addRowsAVX512(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
+
+//go:noescape
 func axpyAVX512(y, x []float32, a float32)
+
+//go:noescape
+func addRowsAVX2(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 
 //go:noescape
 func axpyAVX2(y, x []float32, a float32)

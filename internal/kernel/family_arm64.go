@@ -11,6 +11,7 @@ var familyNEON = family{
 	fakeQuant:    fakeQuantNEON,
 	maskRange:    maskRangeNEON,
 	add:          addNEON,
+	addRows:      addRowsNEON,
 	axpy:         axpyNEON,
 	scaleBy:      scaleByNEON,
 	tanh:         tanhNEON,
@@ -26,7 +27,7 @@ func families() []family { return []family{portable, familyNEON} }
 // those of the loops for amd64: arrays that go together have the length of the first, unless flags leave them out;
 // every element is read before it is written. Contiguous loops: parameters (scale, shift, ka, lo, ...) have one
 // length, a multiple of block or at least that of the arrays. Row loops: 1 <= width <= stride and, for more than one
-// row, width == stride; the block has parts*lanes elements for every lanes channels of a row.
+// row, width == stride; the block has parts*lanes elements for every lanes channels of a row. addRows: rows and width are at least 1.
 
 //go:noescape
 func forwardNEON(y, x, res, scale, shift []float32, k *chain, flags uint64)
@@ -48,6 +49,9 @@ func maskRangeNEON(dx, dy, x, lo, hi []float32)
 
 //go:noescape
 func addNEON(y, a, b []float32)
+
+//go:noescape
+func addRowsNEON(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 
 //go:noescape
 func axpyNEON(y, x []float32, a float32)

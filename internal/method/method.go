@@ -46,7 +46,7 @@ type Options struct {
 type Generator struct {
 	Batch   int     // images a step
 	Warmup  int     // steps on batch-normalization statistics
-	LR      float64 // of Adam
+	LR      float64 // of Adam, at first; it falls along half a cosine
 	Latent  int
 	NoClip  bool
 	Batches int // for the ranges of activations

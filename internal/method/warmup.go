@@ -43,6 +43,7 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 		}
 		t.noise(prog.Data(t.gen.Z), w.steps, "warm up")
 		prog.Run()
+		w.adam.LR = o.Generator.LR * engine.Cosine(w.steps, o.Generator.Warmup)
 		w.adam.Step()
 		w.steps++
 		if w.steps == 1 {

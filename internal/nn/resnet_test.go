@@ -19,6 +19,8 @@ func TestResNet(t *testing.T) {
 		{ResNetConfig{Depth: 8, Width: 16, Image: [3]int{3, 32, 32}, Classes: 10}, 3 + 3*7 + 2*2 + 3, 78042},
 		{ResNetConfig{Depth: 14, Width: 3, Image: [3]int{2, 9, 13}, Classes: 5}, 3 + 6*7 + 2*2 + 3, 6413},
 		{ResNetConfig{Depth: 32, Width: 16, Image: [3]int{3, 32, 32}, Classes: 100}, 3 + 15*7 + 2*2 + 3, 472756},
+		{ResNetConfig{Depth: 20, Width: 16, Image: [3]int{3, 32, 32}, Classes: 10, PadShortcuts: true}, 3 + 9*7 + 2*2 + 3, 269722},
+		{ResNetConfig{Depth: 8, Width: 3, Image: [3]int{1, 9, 13}, Classes: 5, PadShortcuts: true}, 3 + 3*7 + 2*2 + 3, 2774},
 	} {
 		n, err := ResNet(test.c, 1)
 		if err != nil {

@@ -98,16 +98,16 @@ func (a *asm) gradTile(s set, vectors, entries int, depthwise bool) {
 	a.op("ADDQ gradTile_dw(AX), CX")
 	if s.opmask {
 		a.dispatch("R13", "add", 1, entries)
-		a.store(s, "add", entries, vectors, true, true, 0, 0)
+		a.store(s, "add", entries, vectors, "CX", true, 0, 0)
 	} else {
 		a.op("CMPQ gradTile_lanes(AX), $%d", s.lanes)
 		a.op("JNE masked")
 		a.dispatch("R13", "add", 1, entries)
-		a.store(s, "add", entries, vectors, true, false, 0, 0)
+		a.store(s, "add", entries, vectors, "CX", false, 0, 0)
 		a.op("JMP stored")
 		a.label("masked")
 		a.dispatch("R13", "maskedadd", 1, entries)
-		a.store(s, "maskedadd", entries, vectors, true, true, dy, mask)
+		a.store(s, "maskedadd", entries, vectors, "CX", true, dy, mask)
 		a.label("stored")
 	}
 	a.op("VZEROUPPER")

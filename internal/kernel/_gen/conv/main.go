@@ -127,38 +127,45 @@ func (a *asm) mask(s set, y int) {
 	a.op("VMOVUPS (CX), %s", s.reg(y))
 }
 
-// store writes the accumulators to rows of channels: the last row, at CX, first, rows BX bytes apart. It is
+// store writes the accumulators to rows of channels: the last row, at CX, first, rows BX bytes apart. Where with is
+// a register, they are added to what is there: CX for the rows themselves, DX for others, R11 bytes apart. It is
 // entered at the label name<rows>. The last vector is written under the mask if masked; register spare is
 // free, and mask holds the mask where there are no mask registers.
-func (a *asm) store(s set, name string, rows, vectors int, add, masked bool, spare, mask int) {
+func (a *asm) store(s set, name string, rows, vectors int, with string, masked bool, spare, mask int) {
+	at := func(base string, v int) string {
+		if v == 0 {
+			return "(" + base + ")"
+		}
+		return fmt.Sprintf("%d(%s)", v*s.bytes(), base)
+	}
 	for r := rows - 1; r >= 0; r-- {
 		fmt.Fprintf(a, "\n%s%d:\n", name, r+1)
 		for v := range vectors {
-			acc, at := s.reg(r*vectors+v), fmt.Sprintf("%d(CX)", v*s.bytes())
-			if v == 0 {
-				at = "(CX)"
-			}
+			acc := s.reg(r*vectors + v)
 			switch last := masked && v == vectors-1; {
 			case last && s.opmask:
-				if add {
-					a.op("VADDPS %s, %[2]s, K1, %[2]s", at, acc)
+				if with != "" {
+					a.op("VADDPS %s, %[2]s, K1, %[2]s", at(with, v), acc)
 				}
-				a.op("VMOVUPS %s, K1, %s", acc, at)
+				a.op("VMOVUPS %s, K1, %s", acc, at("CX", v))
 			case last:
-				if add {
-					a.op("VMASKMOVPS %s, %s, %s", at, s.reg(mask), s.reg(spare))
+				if with != "" {
+					a.op("VMASKMOVPS %s, %s, %s", at(with, v), s.reg(mask), s.reg(spare))
 					a.op("VADDPS %s, %[2]s, %[2]s", s.reg(spare), acc)
 				}
-				a.op("VMASKMOVPS %s, %s, %s", acc, s.reg(mask), at)
+				a.op("VMASKMOVPS %s, %s, %s", acc, s.reg(mask), at("CX", v))
 			default:
-				if add {
-					a.op("VADDPS %s, %[2]s, %[2]s", at, acc)
+				if with != "" {
+					a.op("VADDPS %s, %[2]s, %[2]s", at(with, v), acc)
 				}
-				a.op("VMOVUPS %s, %s", acc, at)
+				a.op("VMOVUPS %s, %s", acc, at("CX", v))
 			}
 		}
 		if r > 0 {
 			a.op("SUBQ BX, CX")
+			if with == "DX" {
+				a.op("SUBQ R11, DX")
+			}
 		}
 	}
 }

@@ -12,8 +12,14 @@ func (a *asm) unit() int {
 
 // contiguous writes a loop over R1 elements: unroll vectors a turn, then single vectors, then single elements. Arrays
 // and parameters are registers that move along; parameters go back after R16 bytes, which only whole turns reach.
-// R17 is used if there are parameters.
+// R17 is used if there are parameters. The function returns at the end.
 func (a *asm) contiguous(unroll int, arrays, params []string, body func()) {
+	a.run(unroll, arrays, params, body)
+	a.op("RET")
+}
+
+// run is contiguous without the return.
+func (a *asm) run(unroll int, arrays, params []string, body func()) {
 	if len(params) > 0 {
 		a.op("MOVD $0, R17")
 	}
@@ -50,7 +56,6 @@ func (a *asm) contiguous(unroll int, arrays, params []string, body func()) {
 		a.op("ADD $%d, R1, R1", bytes/4)
 	}
 	a.unroll = 0
-	a.op("RET")
 }
 
 // each runs do for every vector, or element, of the turn.

@@ -101,6 +101,38 @@ func add(a *asm) {
 	})
 }
 
+// addRows: rows of width elements, y = a + k*b.
+func addRows(a *asm) {
+	a.function("addRowsNEON", 120)
+	a.op("MOVD y_base+0(FP), R2")
+	a.op("MOVD a_base+24(FP), R3")
+	a.op("MOVD b_base+48(FP), R4")
+	const factor = 16
+	a.broadcastFrom("k+72(FP)", factor)
+	a.op("MOVD rows+80(FP), R5")
+	a.op("MOVD width+88(FP), R6")
+	row := a.newLabel("row")
+	a.at(row)
+	a.op("MOVD R6, R1")
+	for i := range 3 {
+		a.op("MOVD R%d, R%d", 2+i, 7+i)
+	}
+	v, t := firstAt(0), firstAt(4)
+	a.run(4, []string{"R7", "R8", "R9"}, nil, func() {
+		a.load("R8", v)
+		a.load("R9", t)
+		a.each(func(i int) { a.fmla(v(i), t(i), factor) })
+		a.store(v, "R7")
+	})
+	for i, step := range []string{"yStep+96", "aStep+104", "bStep+112"} {
+		a.op("MOVD %s(FP), R10", step)
+		a.op("ADD R10<<2, R%[1]d, R%[1]d", 2+i)
+	}
+	a.op("SUBS $1, R5, R5")
+	a.op("BNE %s", row)
+	a.op("RET")
+}
+
 func axpy(a *asm) {
 	a.function("axpyNEON", 52)
 	a.op("MOVD y_base+0(FP), R0")

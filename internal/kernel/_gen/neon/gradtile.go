@@ -77,7 +77,9 @@ func (a *asm) gradTile(vectors, entries int, depthwise bool) {
 	a.op("SUB $1, R11, R1")
 	a.op("MOVD gradTile_dw(R0), R2")
 	a.op("MADD R10, R2, R1, R1")
-	a.storeRows("R11", entries, vectors, true)
+	a.op("MOVD R1, R2")
+	a.op("MOVD R10, R3")
+	a.storeRows("R11", entries, vectors, "R13", true)
 	a.op("RET")
 }
 

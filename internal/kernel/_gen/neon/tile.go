@@ -23,9 +23,9 @@ func (a *asm) multiples(n int) {
 // tile writes the forward micro-kernel of so many vectors of channels by up to so many pixels. Vectors of weights
 // are multiplied by elements of x, or, if depthwise, by vectors of x.
 //
-//	R0 tile    R4 tap              R8 dst              R12 bytes between the steps of k, if depthwise
-//	R1 x       R5 taps left        R9 pixels           R13 lanes
-//	R2 weights R6 bytes of a row   R10 spare, between  R26 spare
+//	R0 tile    R4 tap              R8 dst         R12 bytes between the steps of k, if depthwise
+//	R1 x       R5 taps left        R9 pixels      R13 u, or 0
+//	R2 weights R6 bytes of a row   R10 spare      R26 spare
 //	R3 k left  R7 first pixel's x  R11 tiles left
 //
 // Accumulators come first, pixel by pixel, then the weights, then registers for x.
@@ -49,7 +49,7 @@ func (a *asm) tile(vectors, pixels int, depthwise bool) {
 	a.op("MOVD tile_dst(R0), R8")
 	a.op("MOVD tile_pixels(R0), R9")
 	a.op("MOVD tile_count(R0), R11")
-	a.op("MOVD tile_lanes(R0), R13")
+	a.op("MOVD tile_u(R0), R13")
 	if depthwise {
 		a.op("MOVD tile_kStep(R0), R12")
 		a.op("LSL $2, R12, R12")
@@ -104,13 +104,24 @@ func (a *asm) tile(vectors, pixels int, depthwise bool) {
 	a.op("SUB $1, R9, R1")
 	a.op("MADD R10, R8, R1, R1")
 	a.op("ADD R10, R1, R8")
-	stored, adding := a.newLabel("stored"), a.newLabel("adding")
+	a.op("MOVD tile_lanes(R0), R4")
+	// R2 is the last row of what is added to the sums, R3 the distance of its rows.
+	alone, added, stored := a.newLabel("alone"), a.newLabel("added"), a.newLabel("stored")
+	a.op("MOVD R1, R2")
+	a.op("MOVD R10, R3")
 	a.op("MOVBU tile_accumulate(R0), R26")
-	a.op("CBNZ R26, %s", adding)
-	a.storeRows("R9", pixels, vectors, false)
+	a.op("CBNZ R26, %s", added)
+	a.op("CBZ R13, %s", alone)
+	a.op("MOVD tile_uStep(R0), R3")
+	a.op("LSL $2, R3, R3")
+	a.op("SUB $1, R9, R2")
+	a.op("MADD R3, R13, R2, R2")
+	a.op("ADD R3, R2, R13")
+	a.at(added)
+	a.storeRows("R9", pixels, vectors, "R4", true)
 	a.op("B %s", stored)
-	a.at(adding)
-	a.storeRows("R9", pixels, vectors, true)
+	a.at(alone)
+	a.storeRows("R9", pixels, vectors, "R4", false)
 	a.at(stored)
 	a.op("SUBS $1, R11, R11")
 	a.op("BNE %s", next)
@@ -176,9 +187,10 @@ func (a *asm) loadVectors(base string, to vec, n int) {
 	}
 }
 
-// storeRows writes the accumulators, or adds them, to as many rows of channels as register n says: the last row, at
-// R1, first; rows are R10 bytes apart and have R13 channels in the last vector.
-func (a *asm) storeRows(n string, rows, vectors int, add bool) {
+// storeRows writes the accumulators to as many rows of channels as register n says: the last row, at R1, first; rows
+// are R10 bytes apart and their last vector has as many channels as register partial says. If add, it adds them to the
+// rows at R2, R3 bytes apart, first.
+func (a *asm) storeRows(n string, rows, vectors int, partial string, add bool) {
 	name := a.newLabel("rows") + "from"
 	a.dispatch(n, name, 1, rows)
 	for r := rows - 1; r >= 0; r-- {
@@ -188,10 +200,10 @@ func (a *asm) storeRows(n string, rows, vectors int, add bool) {
 			sum, t, at := vec(r*vectors+v), vec(registers-1-v), v*vectorBytes
 			part, stored := a.newLabel("part"), a.newLabel("stored")
 			if v == vectors-1 {
-				a.op("TBZ $2, R13, %s", part)
+				a.op("TBZ $2, %s, %s", partial, part)
 			}
 			if add {
-				a.op("FMOVQ %s, %s", memory("R1", at), t.f())
+				a.op("FMOVQ %s, %s", memory("R2", at), t.f())
 				a.fadd(sum, sum, t)
 			}
 			a.op("FMOVQ %s, %s", sum.f(), memory("R1", at))
@@ -201,14 +213,17 @@ func (a *asm) storeRows(n string, rows, vectors int, add bool) {
 			a.op("B %s", stored)
 			a.at(part)
 			if add {
-				a.loadPart("R13", "R1", at, t)
+				a.loadPart(partial, "R2", at, t)
 				a.fadd(sum, sum, t)
 			}
-			a.storePart("R13", sum, "R1", at)
+			a.storePart(partial, sum, "R1", at)
 			a.at(stored)
 		}
 		if r > 0 {
 			a.op("SUB R10, R1, R1")
+			if add {
+				a.op("SUB R3, R2, R2")
+			}
 		}
 	}
 }

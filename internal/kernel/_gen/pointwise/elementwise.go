@@ -1,5 +1,7 @@
 package main
 
+import "fmt"
+
 // affine2: y (+)= ka*a + kb*b + k0.
 func affine2(w *writer) {
 	w.function("affine2", 145)
@@ -108,6 +110,58 @@ func add(w *writer) {
 		w.each(func(i int) { w.addFrom(w.at("R8", i), v(i), t(i)) })
 		w.each(func(i int) { w.store(v(i), w.at("DI", i)) })
 	})
+}
+
+// addRows: rows of width elements, y = a + k*b.
+func addRows(w *writer) {
+	w.function("addRows", 120)
+	w.op("MOVQ", "y_base+0(FP)", "DI")
+	w.op("MOVQ", "a_base+24(FP)", "SI")
+	w.op("MOVQ", "b_base+48(FP)", "R8")
+	const factor, v, u, tail = reg(12), reg(0), reg(1), 14
+	w.op("VBROADCASTSS", "k+72(FP)", factor)
+	w.op("MOVQ", "width+88(FP)", "DX")
+	for i, step := range []string{"yStep+96", "aStep+104", "bStep+112"} {
+		r := []string{"R9", "R10", "R11"}[i]
+		w.op("MOVQ", step+"(FP)", r)
+		w.op("SHLQ", "$2", r)
+	}
+	w.tail = tail
+	w.op("MOVQ", "DX", "CX")
+	w.op("ANDQ", fmt.Sprintf("$%d", w.lanes-1), "CX")
+	w.op("XORL", "R13", "R13")
+	w.tailMask()
+	w.op("MOVQ", "rows+80(FP)", "R12")
+	body := func() {
+		w.load(w.at("SI", 0), v)
+		w.load(w.at("R8", 0), u)
+		w.op("VFMADD231PS", factor, u, v)
+		w.store(v, w.at("DI", 0))
+	}
+	row, loop, rest, next := w.label("row"), w.label("loop"), w.label("rest"), w.label("next")
+	w.line("%s:", row)
+	w.op("XORL", "AX", "AX")
+	w.op("MOVQ", "DX", "CX")
+	w.op("SUBQ", fmt.Sprintf("$%d", w.lanes), "CX")
+	w.op("JLT", rest)
+	w.line("%s:", loop)
+	w.masked = false
+	body()
+	w.op("ADDQ", fmt.Sprintf("$%d", w.bytes()), "AX")
+	w.op("SUBQ", fmt.Sprintf("$%d", w.lanes), "CX")
+	w.op("JGE", loop)
+	w.line("%s:", rest)
+	w.op("CMPQ", "CX", fmt.Sprintf("$-%d", w.lanes))
+	w.op("JEQ", next)
+	w.masked = true
+	body()
+	w.line("%s:", next)
+	w.op("ADDQ", "R9", "DI")
+	w.op("ADDQ", "R10", "SI")
+	w.op("ADDQ", "R11", "R8")
+	w.op("DECQ", "R12")
+	w.op("JNE", row)
+	w.ret()
 }
 
 func axpy(w *writer) {

@@ -22,7 +22,7 @@ func main() {
 	}{
 		{"pointwise", []func(*writer){forward, backward}},
 		{"channel", []func(*writer){minMax, affine2, fakeQuant, maskRange}},
-		{"elementwise", []func(*writer){add, axpy, scaleBy, tanh, tanhBackward}},
+		{"elementwise", []func(*writer){add, addRows, axpy, scaleBy, tanh, tanhBackward}},
 		{"optim", []func(*writer){sgd, adam}},
 	}
 	for _, f := range files {
