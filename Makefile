@@ -9,6 +9,7 @@ SHELL       := /bin/bash
 
 ORT_VERSION := 1.30.0
 PACKAGES    := ./...
+PLATFORMS   := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 SHARING     := engine kernel method dataset checkpoint
 
 # testsum prints what go test says, and what was skipped; with STRICT=1 a skipped test is a failure.
@@ -19,7 +20,7 @@ testsum  = go run ./internal/testsum $(if $(STRICT),-strict)
 export ZAQ_DATA    ?= $(abspath ../shared/data)
 export ZAQ_CIFAR10 ?= $(abspath data/cifar-10-batches-bin)
 
-.PHONY: help build demo test race noasm bench bench-torch lint oracles cifar10 rename clean
+.PHONY: help build demo test race noasm neon bench bench-torch lint oracles cifar10 rename clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,11 @@ race: ## tests of the packages that share memory, under the race detector
 noasm: ## all tests on portable Go kernels
 	go test -timeout 30m -tags noasm -json $(PACKAGES) | $(testsum)
 
+neon: ## tests of the arm64 kernels, and of the engine on them, under qemu-user
+	@command -v qemu-aarch64 >/dev/null || { echo "make neon runs arm64 programs with qemu-aarch64: make oracles, or apt-get install qemu-user"; exit 1; }
+	go test -C internal/kernel/_gen/neon .
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go test -timeout 30m -exec qemu-aarch64 -json ./internal/kernel ./internal/engine | $(testsum)
+
 bench: ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)
 
@@ -47,16 +53,13 @@ bench-torch: ## training steps against PyTorch, in a table; ONLY=REGEXP picks so
 
 lint: ## gofmt, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
-	GOOS=linux GOARCH=amd64 go vet ./...
-	GOOS=linux GOARCH=arm64 go vet ./...
-	GOOS=darwin GOARCH=arm64 go vet ./...
-	GOOS=windows GOARCH=amd64 go vet ./...
-	go vet -tags noasm ./...
+	for platform in $(PLATFORMS); do GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./...; done
+	for arch in amd64 arm64; do GOARCH=$$arch go vet -tags noasm ./...; done
 	go tool staticcheck ./...
 
-oracles: cifar10 ## what tests compare with: ONNX Runtime (npm), PyTorch and Fashion-MNIST (apt), CIFAR-10
+oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, Fashion-MNIST and qemu-user (apt), CIFAR-10
 	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
-	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy dataset-fashion-mnist; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 # The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.

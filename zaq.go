@@ -54,9 +54,9 @@
 // # Reproducibility
 //
 // The same model, options and seed give the same bytes, for any number of threads and whether or not the
-// run was interrupted and resumed, on one kernel path (AVX-512, AVX2, portable Go) and architecture. Across paths,
-// float sums differ in their last bits and training lets such differences grow; the path is recorded in the
-// file's metadata.
+// run was interrupted and resumed, on one kernel path (AVX-512, AVX2, NEON, portable Go) and architecture. Across
+// paths, float sums differ in their last bits and training lets such differences grow; the path is recorded in
+// the file's metadata.
 package zaq
 
 import (

@@ -80,6 +80,11 @@ func awkwardShapes() []ConvShape {
 			add(s)
 		}
 	}
+	for _, c := range []int{2, 7, 11, 14} { // depthwise, with every number of channels in a last vector of four
+		s := same(6, 15, c, c, 3)
+		s.Groups = c
+		add(s)
+	}
 	add(ConvShape{H: 8, W: 8, Cin: 16, Cout: 32, KH: 1, KW: 1, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 6, W: 6, Cin: 4, Cout: 4, KH: 2, KW: 2, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 4, W: 6, Cin: 4, Cout: 20, KH: 4, KW: 6}) // one pixel

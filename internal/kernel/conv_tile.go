@@ -116,13 +116,18 @@ func (t gradTile) column(isa isa, n int) {
 const depthwiseEntries = 5
 
 // lanes is the number of float32 in a vector. The portable loops keep four sums for each pixel.
-func (i isa) lanes() int { return [...]int{isaGo: 4, isaAVX2: 8, isaAVX512: 16}[i] }
+func (i isa) lanes() int { return [...]int{isaGo: 4, isaAVX2: 8, isaAVX512: 16, isaNEON: 4}[i] }
 
 // vectors is the largest number of vectors in a tile.
-func (i isa) vectors() int { return [...]int{isaGo: 1, isaAVX2: 2, isaAVX512: 2}[i] }
+func (i isa) vectors() int { return [...]int{isaGo: 1, isaAVX2: 2, isaAVX512: 2, isaNEON: 4}[i] }
 
 // pixels is the largest number of pixels (of entries, in a gradTile) in a tile of so many vectors: what the
 // registers hold.
 func (i isa) pixels(vectors int) int {
-	return [...][3]int{isaGo: {1: 2}, isaAVX2: {1: 12, 2: 6}, isaAVX512: {1: 16, 2: 14}}[i][vectors]
+	return [...][5]int{
+		isaGo:     {1: 2},
+		isaAVX2:   {1: 12, 2: 6},
+		isaAVX512: {1: 16, 2: 14},
+		isaNEON:   {1: 12, 2: 12, 3: 8, 4: 6},
+	}[i][vectors]
 }

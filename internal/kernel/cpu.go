@@ -23,9 +23,10 @@ const (
 	isaGo     isa = iota // portable loops
 	isaAVX2              // 8 float32 lanes, 16 registers; with FMA
 	isaAVX512            // 16 float32 lanes, 32 registers; F, BW, DQ and VL
+	isaNEON              // 4 float32 lanes, 32 registers; arm64
 )
 
-func (i isa) String() string { return [...]string{"go", "avx2", "avx512"}[i] }
+func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
 
 // selected is the instruction set of every kernel called through the package's API; selectErr tells why it
 // is not the one the environment asks for.
@@ -48,7 +49,7 @@ func selectISA(name string, available []isa) (isa, error) {
 	return best, fmt.Errorf("%s=%s: not supported by this processor and build, which have %s", EnvPath, name, strings.Join(names, ", "))
 }
 
-// Path is the name of the kernels in use: "avx512", "avx2" or "go".
+// Path is the name of the kernels in use: "avx512", "avx2", "neon" or "go".
 func Path() string { return selected.String() }
 
 // PathErr is non-nil where the environment asks for kernels that this processor or build does not have;

@@ -19,6 +19,9 @@ func TestSelectISA(t *testing.T) {
 		{"avx2", all, isaAVX2, ""},
 		{"avx512", all[:2], isaAVX2, "ZAQ_KERNELS=avx512: not supported by this processor and build, which have go, avx2"},
 		{"AVX2", all, isaAVX512, "ZAQ_KERNELS=AVX2"},
+		{"", []isa{isaGo, isaNEON}, isaNEON, ""},
+		{"neon", []isa{isaGo, isaNEON}, isaNEON, ""},
+		{"avx2", []isa{isaGo, isaNEON}, isaNEON, "ZAQ_KERNELS=avx2: not supported by this processor and build, which have go, neon"},
 	} {
 		got, err := selectISA(c.name, c.available)
 		if got != c.want {

@@ -19,7 +19,7 @@ func MatMulTA(c, a, b []float32, m, k, n int) {
 // would lie a power of two apart as often as not and share few sets of the cache.
 const (
 	matMulDepth  = 256 // of k
-	matMulHeight = 168 // of m; a multiple of 6, 12 and 14 pixels
+	matMulHeight = 168 // of m; a multiple of 6, 8, 12 and 14 pixels
 	matMulWidth  = 32  // of n; the widest tile
 	// Rows of copies are an odd number of cache lines apart.
 	depthStride  = matMulDepth + 16

@@ -13,7 +13,7 @@ func peak(isa isa, steps int) {
 	}
 }
 
-// The functions below do steps times peakChains multiply-adds of vectors, in registers alone. steps is at
+// The functions below do steps times isa.peakChains() multiply-adds of vectors, in registers alone. steps is at
 // least 1.
 
 func peakAVX2(steps int)

@@ -1,0 +1,3 @@
+module zaq/internal/kernel/_gen/neon
+
+go 1.26
