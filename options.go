@@ -58,6 +58,7 @@ type Options struct {
 
 	Progress func(Progress) // called between steps, from one goroutine; may be nil
 	Log      *slog.Logger   // nil: no log
+	Profile  *Profile       // gets the times of layers and kernels; nil: they are not taken
 }
 
 // ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a

@@ -106,8 +106,9 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
 			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
-		Every: o.CheckpointEvery,
-		Warn:  func(text string) { o.Log.Warn(text) },
+		Every:   o.CheckpointEvery,
+		Profile: o.Profile.engine(),
+		Warn:    func(text string) { o.Log.Warn(text) },
 		Progress: func(p method.Progress) {
 			o.Progress(Progress{Phase: phases[p.Phase], Step: p.Step, Total: p.Total, Metrics: metrics(p.Metrics)})
 		},

@@ -12,7 +12,7 @@ import (
 
 // TestFingerprint pins that every option changes the name of a run, but for those that cannot change its result.
 func TestFingerprint(t *testing.T) {
-	harmless := []string{"CalibrationDir", "CheckpointDir", "CheckpointEvery", "Resume", "Progress", "Log"}
+	harmless := []string{"CalibrationDir", "CheckpointDir", "CheckpointEvery", "Resume", "Progress", "Log", "Profile"}
 	m := &Model{pre: Preprocessing{Scale: 1, Mean: []float64{0}, Std: []float64{1}, Color: "gray"}}
 	plain := fingerprint(m, Options{}, nil)
 	var o Options

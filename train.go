@@ -28,6 +28,7 @@ type TrainOptions struct {
 
 	Progress func(Progress) // may be nil
 	Log      *slog.Logger   // may be nil
+	Profile  *Profile       // as in Options
 }
 
 // TrainResult is a trained float network, ready to be written.

@@ -59,7 +59,7 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 
 	m := method.TrainOptions{
 		Epochs: o.Epochs, Batch: o.Batch, LR: o.LR, WeightDecay: o.WeightDecay, Seed: o.Seed,
-		Fingerprint: o.fingerprint(set),
+		Fingerprint: o.fingerprint(set), Profile: o.Profile.engine(),
 		Epoch: func(number int, loss float64) {
 			o.Log.Info("epoch done", "number", number, "of", o.Epochs, "loss", loss)
 		},

@@ -39,6 +39,7 @@ Usage:
         --checkpoint-every D how often, such as 10s or 5m (default 30s)
         --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON
+        --profile           at the end, the time of each layer and kernel on stderr
 
 Generated images, of both methods:
         --batch N           images a step (default 64)
@@ -70,6 +71,7 @@ type quantizeOptions struct {
 	output       string
 	wbits, abits int
 	json         bool
+	profile      bool
 	preprocess   preprocessFlags
 }
 
@@ -92,6 +94,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&o.CheckpointEvery, "checkpoint-every", 30*time.Second, "")
 	flags.BoolVar(&o.Resume, "resume", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.profile, "profile", false, "")
 	addGeneratorFlags(flags, &o.ZAQ)
 	addTrainingFlags(flags, &o.ZAQ)
 	o.preprocess.addFlags(flags)
@@ -194,6 +197,10 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	}
 	p := a.progress()
 	o.Progress, o.Log = p.Update, a.log
+	if o.profile {
+		o.Profile = &zaq.Profile{}
+		defer a.printProfile(o.Profile)
+	}
 	r, err := zaq.Quantize(ctx, m, o.Options)
 	p.Done()
 	if err != nil {

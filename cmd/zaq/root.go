@@ -23,6 +23,7 @@ Verbs:
     inspect     what a model file holds
     train       a float network from scratch
     demo        all of it on a small network that comes with zaq
+    bench       how fast this machine trains a model, and where the time goes
     version     the version of this program
     help VERB   a verb's flags, with an example
 
@@ -89,6 +90,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newInspectCommand(a),
 		newTrainCommand(a),
 		newDemoCommand(a),
+		newBenchCommand(a),
 		newVersionCommand(a),
 	)
 	return root
@@ -115,6 +117,11 @@ func (a *app) startLog() error {
 // progress returns a display for one run.
 func (a *app) progress() report.Progress {
 	return report.NewProgress(a.stderr, a.log, !a.quiet && a.logFormat == "text")
+}
+
+// printProfile writes where the time of a run went, behind everything else.
+func (a *app) printProfile(p *zaq.Profile) {
+	_ = report.Profile(a.stderr, p) // stderr is where a failure would be reported
 }
 
 // load reads a model with the preprocessing flags of the command line.

@@ -28,6 +28,7 @@ Usage:
                             earlier run is removed
         --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON
+        --profile           at the end, the time of each layer and kernel on stderr
 
 Example:
     zaq train --data fashion-mnist:/usr/share/datasets/fashion-mnist --arch resnet20 -o fashion.onnx --epochs 10
@@ -35,8 +36,9 @@ Example:
 
 type trainOptions struct {
 	zaq.TrainOptions
-	output string
-	json   bool
+	output  string
+	json    bool
+	profile bool
 }
 
 func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
@@ -52,6 +54,7 @@ func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.CheckpointDir, "checkpoint", "", "")
 	flags.BoolVar(&o.Resume, "resume", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.profile, "profile", false, "")
 }
 
 func newTrainCommand(a *app) *cobra.Command {
@@ -91,6 +94,10 @@ func (a *app) train(ctx context.Context, o *trainOptions) error {
 	}
 	p := a.progress()
 	o.Progress, o.Log = p.Update, a.log
+	if o.profile {
+		o.Profile = &zaq.Profile{}
+		defer a.printProfile(o.Profile)
+	}
 	r, err := zaq.Train(ctx, o.TrainOptions)
 	p.Done()
 	if err != nil {

@@ -13,6 +13,7 @@ type Spec struct {
 	WRT       []*Param  // parameters whose gradients are wanted
 	Outputs   []*Tensor // kept after a run
 	Threads   int       // 0: GOMAXPROCS
+	Profile   *Profile  // gets the times; nil: nothing is timed
 }
 
 // Term is a loss and its factor in an objective.

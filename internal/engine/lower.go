@@ -25,6 +25,8 @@ type LowerOptions struct {
 	Share *Lowered
 	// PassThrough lets gradients pass outside of quantizers' ranges.
 	PassThrough bool
+	// Prefix comes before the names of tensors, which profiles show.
+	Prefix string
 }
 
 // Lowered is a network as part of a graph.
@@ -99,7 +101,7 @@ func (l *lowering) layer(layer *nn.Layer) error {
 	if x == nil {
 		return fmt.Errorf("input %q is not a computed tensor", layer.In[0])
 	}
-	y, err := l.op(layer, name, x)
+	y, err := l.op(layer, l.o.Prefix+name, x)
 	if err != nil {
 		return err
 	}

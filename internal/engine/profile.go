@@ -12,6 +12,8 @@ type Profile struct {
 	rows map[ProfileKey]*ProfileRow
 	Wall time.Duration // of all runs
 	Runs int
+	// Threads are those of the program.
+	Threads int
 }
 
 // ProfileKey names what a row is about.
@@ -55,8 +57,9 @@ func (f *Profile) stop(s *step, start time.Time, images float64) {
 }
 
 // ran adds a run that began at start.
-func (f *Profile) ran(start time.Time) {
+func (f *Profile) ran(start time.Time, threads int) {
 	if f != nil {
+		f.Threads = threads
 		f.Wall += time.Since(start)
 		f.Runs++
 	}
@@ -89,3 +92,27 @@ func (f *Profile) Rows(key func(ProfileKey) ProfileKey) []ProfileRow {
 	})
 	return rows
 }
+
+// Profiles are the profiles of the programs of a run, by name, in the order in which they were asked for. Programs that are
+// compiled anew under a name share one. A nil Profiles has none, and costs nothing.
+type Profiles struct {
+	names    []string
+	profiles map[string]*Profile
+}
+
+// Of returns the profile of a name, which is nil where p is.
+func (p *Profiles) Of(name string) *Profile {
+	if p == nil {
+		return nil
+	}
+	if p.profiles[name] == nil {
+		if p.profiles == nil {
+			p.profiles = map[string]*Profile{}
+		}
+		p.names, p.profiles[name] = append(p.names, name), &Profile{}
+	}
+	return p.profiles[name]
+}
+
+// Names are those that were asked for.
+func (p *Profiles) Names() []string { return p.names }

@@ -103,7 +103,8 @@ func newProgram(spec Spec) *Program {
 	}
 	return &Program{
 		batch: spec.Batch, threads: min(threads, lanes), phase: "forward",
-		wrt: map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, straight: map[*Weight]bool{},
+		profile: spec.Profile,
+		wrt:     map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, straight: map[*Weight]bool{},
 	}
 }
 
@@ -142,7 +143,7 @@ func (p *Program) Run() {
 		}
 		q.Lo, q.Hi = slices.Min(q.laneLo[:]), slices.Max(q.laneHi[:])
 	}
-	p.profile.ran(start)
+	p.profile.ran(start, p.threads)
 }
 
 // ready makes the functions that threads share, once workers are there.

@@ -83,7 +83,7 @@ func (t *twins) source() (batch, batches int, next func(i int) []float32, err er
 		batch = min(batch, n)
 		return batch, n / batch, func(i int) []float32 { return o.Images[i*batch*size : (i+1)*batch*size] }, nil
 	}
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image}, Threads: o.Threads})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image}, Threads: o.Threads, Profile: o.Profile.Of("measure")})
 	return batch, o.Generator.Batches, func(i int) []float32 {
 		t.noise(p.Data(t.gen.Z), i, "calibrate")
 		p.Run()
@@ -125,6 +125,6 @@ func (t *twins) newCalibration(batch int) (*calibration, error) {
 			c.tensors, c.quants = append(c.tensors, q.Tensors[s.Tensor]), append(c.quants, s.Quantizer)
 		}
 	}
-	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: append(outputs, c.tensors...), Threads: t.o.Threads})
+	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: append(outputs, c.tensors...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	return c, err
 }

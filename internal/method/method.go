@@ -40,6 +40,7 @@ type Options struct {
 	Progress func(Progress)
 	Warn     func(string) // what a user should know; nil drops it
 	Threads  int          // 0: GOMAXPROCS
+	Profile  *engine.Profiles
 }
 
 // Generator are the settings of the source of images that all methods share.

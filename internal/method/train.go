@@ -30,6 +30,7 @@ type TrainOptions struct {
 	Progress func(step, total int, loss, lr float64) // after every step; may be nil
 	Epoch    func(number int, loss float64)          // after every epoch, with its mean loss; may be nil
 	Threads  int                                     // 0: GOMAXPROCS
+	Profile  *engine.Profiles
 }
 
 // TrainResult is how training went.
@@ -100,6 +101,7 @@ func newTrainer(net *nn.Network, set *dataset.Set, pixels *preprocess.Spec, o Tr
 	t.loss = g.CrossEntropy("cross-entropy", logits, b.labels, o.Smoothing)
 	t.program, err = g.Compile(engine.Spec{
 		Batch: o.Batch, Objective: []engine.Term{{Loss: t.loss, Coef: 1}}, WRT: t.lowered.Params, Threads: o.Threads,
+		Profile: o.Profile.Of("train"),
 	})
 	if err != nil {
 		return nil, err

@@ -87,12 +87,12 @@ func (t *twins) fixImageRange() {
 
 // lower adds P and Q to a graph; what is given is shared.
 func (t *twins) lower(g *engine.Graph, x *engine.Tensor, p, q *engine.Lowered) (*engine.Lowered, *engine.Lowered, error) {
-	p, err := engine.Lower(g, t.pNet, map[string]*engine.Tensor{t.pNet.Inputs[0]: x}, engine.LowerOptions{Share: p})
+	p, err := engine.Lower(g, t.pNet, map[string]*engine.Tensor{t.pNet.Inputs[0]: x}, engine.LowerOptions{Share: p, Prefix: "P "})
 	if err != nil {
 		return nil, nil, err
 	}
 	q, err = engine.Lower(g, t.qNet, map[string]*engine.Tensor{t.qNet.Inputs[0]: x}, engine.LowerOptions{
-		Share: q, RoundWeights: true, Fit: t.fit.fit, PassThrough: t.o.ZAQ.PassGrad,
+		Share: q, RoundWeights: true, Fit: t.fit.fit, PassThrough: t.o.ZAQ.PassGrad, Prefix: "Q ",
 	})
 	return p, q, err
 }

@@ -18,7 +18,7 @@ type images struct {
 // paint makes n images with the generator as it is.
 func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
 	batch := t.o.Generator.Batch
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image, t.pOut[0]}, Threads: t.o.Threads})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image, t.pOut[0]}, Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 	for _, w := range keep {
 		outputs = append(outputs, v.p.Tensors[w.Float], v.q.Tensors[w.Output])
 	}
-	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads})
+	v.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: outputs, Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	return v, err
 }
 

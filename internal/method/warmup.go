@@ -33,6 +33,7 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 	loss := match.Loss
 	prog, err := t.g.Compile(engine.Spec{
 		Batch: o.Generator.Batch, Objective: []engine.Term{{Loss: loss, Coef: 1}}, WRT: t.gen.Params, Threads: o.Threads,
+		Profile: o.Profile.Of("warm up"),
 	})
 	if err != nil {
 		return err

@@ -148,12 +148,13 @@ func newZAQ(net *nn.Network, o Options) (*zaq, error) {
 		return append(terms, engine.Term{Loss: r.df.Loss, Coef: sign * r.z.Alpha})
 	}
 	spec := engine.Spec{Batch: o.Generator.Batch, Threads: o.Threads}
-	spec.Objective, spec.WRT = objective(1), r.q.Params
+	spec.Objective, spec.WRT, spec.Profile = objective(1), r.q.Params, o.Profile.Of("Q step")
 	if r.qProg, err = r.g.Compile(spec); err != nil {
 		return nil, err
 	}
 	// L_a is minus the mean activation.
 	spec.Objective, spec.WRT = append(objective(-1), engine.Term{Loss: r.la, Coef: -r.z.Beta}), r.gen.Params
+	spec.Profile = o.Profile.Of("G step")
 	r.gProg, err = r.g.Compile(spec)
 	return r, err
 }
