@@ -6,8 +6,9 @@
 //
 // Maps are NHWC float32. A step works either on a range of images or, as a barrier, on the whole batch.
 // Runs of image steps between two barriers form a segment, and a segment is executed depth first: a few
-// images go through all of its steps while they are in the cache, and what is needed nowhere else lives in a
-// small buffer of the worker. Sums over the batch are kept per lane, a fixed eighth of the batch, and added
+// images go through all of its steps, or through a part of them, while they are in the cache, and what is needed
+// nowhere else lives in a small buffer of the worker. Deep layers, whose maps are small and weights many, are a part with
+// more images at a time. Sums over the batch are kept per lane, a fixed eighth of the batch, and added
 // in lane order, so that the bits of a result do not depend on the number of threads.
 package engine
 

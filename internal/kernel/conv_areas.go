@@ -16,8 +16,7 @@ func (f *correlation) split() {
 	if f.columns() == (padding{}) || f.pixels > 1 || f.depthwise && f.cin%f.isa.lanes() != 0 {
 		return
 	}
-	rows := f.runsOf(f.rows, func(i, j int) bool { return f.alike(i, f.width/2, j, f.width/2) })
-	cols := f.runsOf(f.width, func(i, j int) bool { return f.alike(f.rows/2, i, f.rows/2, j) })
+	rows, cols := f.runsOf(f.rows, f.insideRows), f.runsOf(f.width, f.insideCols)
 	if len(rows) > 3 || len(cols) > 3 {
 		return
 	}
@@ -35,10 +34,14 @@ func (f *correlation) split() {
 	}
 }
 
-// runsOf cuts n neighbours into runs [first, length] of those that are alike.
-func (f *correlation) runsOf(n int, alike func(i, j int) bool) (runs [][2]int) {
+// runsOf cuts n rows or columns of the destination into runs [first, length] whose pixels see the same windows.
+func (f *correlation) runsOf(n int, inside func(v window, i int) bool) (runs [][2]int) {
 	for i := range n {
-		if i > 0 && alike(i-1, i) {
+		alike := i > 0
+		for _, v := range f.windows {
+			alike = alike && inside(v, i) == inside(v, i-1)
+		}
+		if alike {
 			runs[len(runs)-1][1]++
 			continue
 		}
@@ -47,20 +50,16 @@ func (f *correlation) runsOf(n int, alike func(i, j int) bool) (runs [][2]int) {
 	return runs
 }
 
-// alike reports whether two pixels see the same windows.
-func (f *correlation) alike(row, col, row2, col2 int) bool {
-	for _, v := range f.windows {
-		if f.inside(v, row, col) != f.inside(v, row2, col2) {
-			return false
-		}
-	}
-	return true
+// insideRows reports whether the window of a pixel in that row lies in a row of the source, insideCols whether that of
+// one in that column lies in a column of it.
+func (f *correlation) insideRows(v window, row int) bool {
+	y := row*f.stepY + v.y
+	return y >= 0 && y < f.h
 }
 
-// inside reports whether the window of a pixel lies in the source.
-func (f *correlation) inside(v window, row, col int) bool {
-	y, x := row*f.stepY+v.y, col*f.stepX+v.x
-	return y >= 0 && y < f.h && x >= 0 && x < f.w
+func (f *correlation) insideCols(v window, col int) bool {
+	x := col*f.stepX + v.x
+	return x >= 0 && x < f.w
 }
 
 // runAreas computes images area by area.

@@ -95,7 +95,7 @@ func (f *correlation) plan(p padding) {
 	f.taps, f.tapRow = f.tapsOf(f.windows, func(window) bool { return true })
 	for i := range f.areas {
 		a := &f.areas[i]
-		a.taps, _ = f.tapsOf(f.windows, func(v window) bool { return f.inside(v, a.row, a.col) })
+		a.taps, _ = f.tapsOf(f.windows, func(v window) bool { return f.insideRows(v, a.row) && f.insideCols(v, a.col) })
 	}
 	if f.areas != nil {
 		return

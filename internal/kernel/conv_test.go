@@ -88,6 +88,10 @@ func awkwardShapes() []ConvShape {
 	add(ConvShape{H: 8, W: 8, Cin: 16, Cout: 32, KH: 1, KW: 1, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 6, W: 6, Cin: 4, Cout: 4, KH: 2, KW: 2, StrideH: 2, StrideW: 2})
 	add(ConvShape{H: 4, W: 6, Cin: 4, Cout: 20, KH: 4, KW: 6}) // one pixel
+	// The middle row of y sees nothing.
+	for _, pad := range []int{3, 6} {
+		add(ConvShape{H: 2, W: 9, Cin: 5, Cout: 16, KH: 1, KW: 3, PadTop: pad, PadLeft: 1, PadRight: 1, PadBottom: 9 - pad})
+	}
 	add(ConvShape{H: 5, W: 40, Cin: 2, Cout: 40, KH: 3, KW: 3, PadLeft: 5, PadRight: 4})
 	return shapes
 }
