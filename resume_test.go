@@ -18,7 +18,7 @@ func TestOpenCheckpoint(t *testing.T) {
 		left, goesOn, say bool // the state is still there; the run goes on from it; a warning is logged
 	}{
 		{"anew", false, false, false, false, false},
-		{"anew, over another's", true, false, false, false, false},
+		{"anew, over another's", true, false, false, false, true},
 		{"resumed", true, true, true, true, false},
 		{"resumed from nothing", false, true, false, false, true},
 	} {
