@@ -6,7 +6,7 @@ import "math"
 //
 // Float, as ONNX Runtime does it, fma rounding once:
 //
-//	q = round(clamp(fma(b, RB, fma(a, RA, Fix)), QMin, QMax))     halves to even
+//	q = round(clamp(fma(a, RA, fma(b, RB, Fix)), QMin, QMax))     halves to even
 //
 // with RA = float32(scale of a / scale of the sum), RB likewise, and Fix = float32(zero - float32(RA*az + RB*bz)).
 //
@@ -48,7 +48,7 @@ func (k *AddParams) one(a, b uint8) uint8 {
 		q := (int32(a)*k.MA+int32(b)*k.MB+k.Round)>>k.Shift + k.Zero
 		return uint8(min(max(q, k.QMin), k.QMax))
 	}
-	return uint8(clampRound(fma(float32(b), k.RB, fma(float32(a), k.RA, k.Fix)), k.Lo, k.Hi))
+	return uint8(clampRound(fma(float32(a), k.RA, fma(float32(b), k.RB, k.Fix)), k.Lo, k.Hi))
 }
 
 // Add sets dst to the sums of a and b. The slices have the same length and may be the same.

@@ -207,8 +207,8 @@ func (a *asm) add(s set, fixed bool) {
 		} else {
 			a.op("VCVTDQ2PS %[1]s, %[1]s", x)
 			a.op("VCVTDQ2PS %[1]s, %[1]s", y)
-			a.op("VFMADD213PS %s, %s, %s", fix, ka, x) // x = x*ka + fix
-			a.op("VFMADD231PS %s, %s, %s", kb, y, x)   // x += y*kb
+			a.op("VFMADD213PS %s, %s, %s", fix, kb, y) // y = y*kb + fix
+			a.op("VFMADD213PS %s, %s, %s", y, ka, x)   // x = x*ka + y
 			a.round(x, lo, hi)
 		}
 		a.narrow(s, tail, 0, 1, "(DI)(AX*1)")
