@@ -33,6 +33,7 @@ type job struct {
 	p      *Program
 	arenas []*arena // the first is that of the call; the others, of helpers with images of their own, are made when needed
 
+	ctx             context.Context // of the call, as the others here
 	inputs, outputs []Tensor
 	batch           int
 
@@ -70,7 +71,7 @@ func newArena(p *Program, goroutines int) *arena {
 
 // forget drops the caller's memory.
 func (j *job) forget() {
-	j.inputs, j.outputs = nil, nil
+	j.ctx, j.inputs, j.outputs = nil, nil, nil
 	for _, a := range j.arenas {
 		if a != nil {
 			clear(a.inputs)
@@ -93,14 +94,14 @@ func (j *job) set(a *arena, image int) {
 }
 
 func (j *job) run(ctx context.Context, outputs, inputs []Tensor, batch int) error {
-	j.inputs, j.outputs, j.batch = inputs, outputs, batch
+	j.ctx, j.inputs, j.outputs, j.batch = ctx, inputs, outputs, batch
 	if batch == 1 && len(j.helpers) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return j.shared()
 	}
-	return j.spread(ctx)
+	return j.spread()
 }
 
 // serial computes the image that the arena points to.
@@ -115,11 +116,11 @@ func (j *job) serial(a *arena) error {
 const finished = 1 << 63
 
 // spread computes a batch, every goroutine images of its own.
-func (j *job) spread(ctx context.Context) error {
+func (j *job) spread() error {
 	if j.batch == 1 || len(j.helpers) == 0 {
 		a := j.arenas[0]
 		for i := range j.batch {
-			if err := ctx.Err(); err != nil {
+			if err := j.ctx.Err(); err != nil {
 				return err
 			}
 			j.set(a, i)
@@ -139,11 +140,7 @@ func (j *job) spread(ctx context.Context) error {
 		j.helpers[i].running.Store(true)
 		go j.helpers[i].byImage()
 	}
-	for j.image(0) {
-		if err := ctx.Err(); err != nil {
-			j.failed.CompareAndSwap(nil, &err)
-		}
-	}
+	j.images(0)
 	j.wait()
 	j.ticket.Store(finished)
 	if err := j.failed.Load(); err != nil {
@@ -161,6 +158,9 @@ func (j *job) wait() {
 	}
 }
 
+// fail ends the call with an error, unless there is one.
+func (j *job) fail(err error) { j.failed.CompareAndSwap(nil, &err) }
+
 // images computes images until none is left.
 func (j *job) images(worker int) {
 	for j.image(worker) {
@@ -173,10 +173,14 @@ func (j *job) image(worker int) bool {
 	if i >= uint64(j.batch) || j.failed.Load() != nil {
 		return false
 	}
+	if err := j.ctx.Err(); err != nil {
+		j.fail(err)
+		return false
+	}
 	a := j.arenas[worker]
 	j.set(a, int(i))
 	if err := j.serial(a); err != nil {
-		j.failed.CompareAndSwap(nil, &err)
+		j.fail(err)
 	}
 	return true
 }
