@@ -186,7 +186,7 @@ func (j *job) image(worker int) bool {
 }
 
 // partsPerWorker is how many parts a step is cut into for each goroutine: more, and one that is late costs less.
-const partsPerWorker = 2
+const partsPerWorker = 1
 
 // partsOf is the number of parts of a step.
 func (j *job) partsOf(step int) int {
