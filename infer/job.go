@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"math/bits"
 	"runtime"
 	"sync/atomic"
 
@@ -26,9 +27,10 @@ func (a *arena) fail(err error) {
 
 // job is a call's memory and its goroutines. The goroutine of the call works itself, and starts others that help.
 //
-// What there is to do is one number, the ticket: a step and how many of its parts are taken. Whoever adds one to it has the
-// next part; whoever finishes the last part of a step sets it to the next step. A helper that comes late, or never,
-// makes a call slow but not wrong.
+// What there is to do with one image is one number, the ticket: a step, and a bit for each of its parts that is taken. Part i
+// is for goroutine i, which has the neighbouring rows of the step before in its cache; others take it when that one does not come.
+// Whoever finishes the last part of a step sets the ticket to the next step. A helper that comes late, or never, makes a call
+// slow but not wrong.
 type job struct {
 	p      *Program
 	arenas []*arena // the first is that of the call; the others, of helpers with images of their own, are made when needed
@@ -37,7 +39,7 @@ type job struct {
 	inputs, outputs []Tensor
 	batch           int
 
-	ticket  atomic.Uint64 // step<<32 | parts taken; or the number of images taken
+	ticket  atomic.Uint64 // step<<32 | parts taken, a bit each; or the number of images taken
 	done    atomic.Int64  // parts of the step that are finished
 	failed  atomic.Pointer[error]
 	helpers []helper
@@ -46,6 +48,7 @@ type job struct {
 // helper is a goroutine that may be running.
 type helper struct {
 	running atomic.Bool
+	step    atomic.Int64 // the last one that it had a part of
 	byParts func()
 	byImage func()
 }
@@ -185,12 +188,12 @@ func (j *job) image(worker int) bool {
 	return true
 }
 
-// partsPerWorker is how many parts a step is cut into for each goroutine: more, and one that is late costs less.
-const partsPerWorker = 1
+// maxParts is the number of parts that a ticket has bits for.
+const maxParts = 32
 
 // partsOf is the number of parts of a step.
 func (j *job) partsOf(step int) int {
-	return min(j.p.parts[step], partsPerWorker*(1+len(j.helpers)))
+	return min(j.p.parts[step], 1+len(j.helpers), maxParts)
 }
 
 // shared computes one image with all goroutines at every step.
@@ -200,17 +203,19 @@ func (j *job) shared() error {
 	j.done.Store(0)
 	j.ticket.Store(0)
 	for i := range j.helpers {
-		if h := &j.helpers[i]; h.running.CompareAndSwap(false, true) {
+		h := &j.helpers[i]
+		h.step.Store(0)
+		if h.running.CompareAndSwap(false, true) {
 			go h.byParts()
 		}
 	}
 	for spins := 0; ; spins++ {
-		worked, more := j.part(0)
+		worked, more := j.part(0, spins)
 		if !more {
 			return a.err
 		}
 		if worked {
-			spins = 0
+			spins = -1
 		} else if spins > 1000 {
 			runtime.Gosched()
 		}
@@ -223,26 +228,40 @@ const linger = 20000
 // helpParts helps until there has been nothing to do for a while.
 func (j *job) helpParts(worker int) {
 	for idle := 0; idle < linger; idle++ {
-		if worked, _ := j.part(worker); worked {
-			idle = 0
+		if worked, _ := j.part(worker, idle); worked {
+			idle = -1
 		} else if idle%1000 == 999 {
 			runtime.Gosched()
 		}
 	}
 }
 
-// part does a part of the present step, if one is left. It reports whether it did, and whether the image is not finished.
-func (j *job) part(worker int) (worked, more bool) {
+// patience is how often a goroutine looks in vain before it does the part of another.
+const patience = 200
+
+// part does a part of the present step, if there is one for the worker after so many looks in vain. It reports whether it did, and
+// whether the image is not finished.
+func (j *job) part(worker, looks int) (worked, more bool) {
 	t := j.ticket.Load()
 	if t >= finished {
 		return false, false
 	}
-	step, taken := int(t>>32), int(uint32(t))
+	step, taken := int(t>>32), uint32(t)
 	parts := j.partsOf(step)
-	if taken >= parts || !j.ticket.CompareAndSwap(t, t+1) {
+	mine := worker
+	if mine >= parts || taken&(1<<mine) != 0 {
+		mine = bits.TrailingZeros32(^taken)
+		if mine >= parts || looks < patience && !j.absent(mine, step) {
+			return false, true
+		}
+	}
+	if !j.ticket.CompareAndSwap(t, t|1<<mine) {
 		return false, true
 	}
-	j.p.steps[step].run(j.arenas[0], worker, taken, parts)
+	if worker > 0 {
+		j.helpers[worker-1].step.Store(int64(step))
+	}
+	j.p.steps[step].run(j.arenas[0], worker, mine, parts)
 	if j.done.Add(1) < int64(parts) {
 		return true, true
 	}
@@ -253,4 +272,9 @@ func (j *job) part(worker int) (worked, more bool) {
 	}
 	j.ticket.Store(uint64(step+1) << 32)
 	return true, true
+}
+
+// absent reports whether a goroutine has not been seen for some steps.
+func (j *job) absent(worker, step int) bool {
+	return worker > 0 && j.helpers[worker-1].step.Load() < int64(step)-4
 }
