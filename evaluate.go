@@ -4,14 +4,48 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"zaq/infer"
 )
 
 // EvalOptions say how to evaluate. The zero value takes every test image.
 type EvalOptions struct {
 	Limit    int            // only the first Limit images; 0: all
 	Batch    int            // images at once; 0: what suits the machine. It does not change the result
+	Engine   string         // "fake" (default): integers held in floats; "int": package infer, 8-bit integers
+	Requant  string         // of engine "int": "ort" (default) or "fixed", see infer.WithRequant
 	Progress func(Progress) // may be nil
 	Log      *slog.Logger   // may be nil
+}
+
+// The values of EvalOptions that are words, the default of each first.
+var (
+	Engines  = []string{"fake", "int"}
+	Requants = []string{infer.ORT, infer.Fixed}
+)
+
+func (o *EvalOptions) check() error {
+	for _, f := range []struct {
+		name string
+		v    int
+	}{{"limit", o.Limit}, {"batch", o.Batch}} {
+		if f.v < 0 {
+			return negative(f.name, f.v)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		v     *string
+		known []string
+	}{{"engine", &o.Engine, Engines}, {"requant", &o.Requant, Requants}} {
+		if *f.v == "" {
+			*f.v = f.known[0]
+		}
+		if err := oneOf(f.name, *f.v, f.known...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Evaluation is how a classifier did on labelled images.
@@ -44,13 +78,8 @@ func (e *Evaluation) Accuracy() (top1, top5 float64) {
 // Images must have the size and the channels of the network's input. Only those of Fashion-MNIST, 28 x 28, get a
 // black border where the network takes larger ones, as networks from Train do.
 func Evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"limit", o.Limit}, {"batch", o.Batch}} {
-		if f.v < 0 {
-			return nil, negative(f.name, f.v)
-		}
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}

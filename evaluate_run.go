@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"zaq/infer"
 	"zaq/internal/dataset"
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
@@ -13,8 +14,7 @@ import (
 	"zaq/internal/preprocess"
 )
 
-// evaluate runs m over the data set, batch by batch. The last one is filled up with what was there before:
-// an image's outputs do not depend on its neighbours.
+// evaluate runs m over the data set, batch by batch. An image's outputs do not depend on its neighbours.
 func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
@@ -33,13 +33,11 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 		o.Batch = evalBatch(set)
 	}
 	batch := min(o.Batch, set.N)
-	net := m.net.Clone()
-	nn.InIntegers(net) // as those who run the file will compute it
-	p, err := engine.NewPredictor(net, batch, 0)
+	run, err := m.classifier(batch, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+		return nil, err
 	}
-	classes := p.Classes(0)
+	classes := m.net.Values[m.net.Outputs[0]].Shape[1]
 	e := &Evaluation{N: set.N}
 	image := set.H * set.W * set.C
 	for i := 0; i < set.N; i += batch {
@@ -47,14 +45,58 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 			return nil, err
 		}
 		n := min(batch, set.N-i)
-		(*preprocess.Spec)(&m.pre).Apply(p.Input()[:n*image], set.Pixels[i*image:(i+n)*image], n)
-		p.Run()
-		if err := e.count(p.Output(0)[:n*classes], classes, set.Labels[i:i+n]); err != nil {
+		logits, err := run(ctx, set.Pixels[i*image:(i+n)*image], n)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
+		if err := e.count(logits, classes, set.Labels[i:i+n]); err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}
 		o.Progress(Progress{Phase: PhaseEvaluate, Step: i + n, Total: set.N})
 	}
 	return e, nil
+}
+
+// classifier returns the function that computes the outputs of n images, at most batch, by the engine of the options.
+func (m *Model) classifier(batch int, o EvalOptions) (func(ctx context.Context, pixels []uint8, n int) ([]float32, error), error) {
+	if o.Engine == "int" {
+		return m.integerClassifier(batch, o.Requant)
+	}
+	net := m.net.Clone()
+	nn.InIntegers(net) // as those who run the file will compute it
+	p, err := engine.NewPredictor(net, batch, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	return func(_ context.Context, pixels []uint8, n int) ([]float32, error) {
+		(*preprocess.Spec)(&m.pre).Apply(p.Input()[:len(pixels)], pixels, n)
+		p.Run()
+		return p.Output(0)[:n*p.Classes(0)], nil
+	}, nil
+}
+
+func (m *Model) integerClassifier(batch int, requant string) (func(ctx context.Context, pixels []uint8, n int) ([]float32, error), error) {
+	p, err := infer.Load(m.path, infer.WithRequant(requant))
+	if err != nil {
+		return nil, err
+	}
+	if !p.Quantized() {
+		return nil, &HintError{
+			Err:    fmt.Errorf("%s: nothing in it is quantized, so there are no integers to compute with", m.path),
+			Advice: "--engine fake runs float networks",
+		}
+	}
+	in := infer.Tensor{Shape: slices.Clone(m.net.Values[m.input].Shape)}
+	values := make([]float32, batch*size(in.Shape[1:]))
+	return func(ctx context.Context, pixels []uint8, n int) ([]float32, error) {
+		in.Shape[0], in.Data = n, values[:len(pixels)]
+		(*preprocess.Spec)(&m.pre).ApplyNCHW(in.Data, pixels, n)
+		out, err := p.Run(ctx, []infer.Tensor{in})
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Data, nil
+	}, nil
 }
 
 // count adds a batch of answers.
