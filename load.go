@@ -76,6 +76,9 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 			source = m.path + ": with what was given" // no file is to blame
 		}
 	}
+	if m.pre.Resize != "" && m.pre.Size == [2]int{} && len(shape) == 4 && shape[2] > 0 && shape[3] > 0 {
+		m.pre.Size = [2]int{shape[2], shape[3]}
+	}
 	final := preprocess.Spec(m.pre)
 	if err := final.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", source, err)

@@ -99,7 +99,7 @@ type Preprocessing struct {
 	Std     []float64 `json:"std"`               // likewise, all above 0
 	Color   string    `json:"color"`             // order of the channels: "rgb", "bgr" or "gray"
 	Size    [2]int    `json:"size"`              // height and width; 0, 0 where any will do
-	Resize  string    `json:"resize,omitempty"`  // "stretch", or "" for images that have Size already; others are refused either way
+	Resize  string    `json:"resize,omitempty"`  // how images get Size: "stretch", "crop", or "" for those that have it
 	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized
 }
 

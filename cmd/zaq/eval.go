@@ -17,9 +17,15 @@ Usage:
 
         --data SPEC         cifar10:DIR         with test_batch.bin of the binary version
                             cifar10:FILE.bin    one file of that form
+                            cifar100:DIR        with test.bin of the binary version, or one file
                             fashion-mnist:DIR   with t10k-*-ubyte or t10k-*-ubyte.gz
-                            imagefolder:DIR     JPEG and PNG files of one size, in a folder for each class or in one
-                                                with a labels.csv
+                            imagefolder:DIR     JPEG and PNG files, in a folder for each class (in test or val, where
+                                                there is train too), or in one with labels.csv in it or
+                                                DIR_labels.csv beside it
+                            csv:FILE            a table with the columns file and class_index (or label); files beside
+                                                it, or in the folder FILE without .csv and _labels
+                            npy:FILE            bytes [N,H,W,3], [N,H,W,1], [N,H,W] or [N,3,H,W], and whole numbers [N]
+                                                in NAME_labels.npy beside NAME.npy
         --limit N           only the first N images
         --batch N           images at once; does not change the result
         --json              the result as JSON

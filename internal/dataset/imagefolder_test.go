@@ -97,7 +97,8 @@ func TestFlatImageFolder(t *testing.T) {
 	inside := filepath.Join(dir, "labels.csv")
 	for text, want := range map[string]string{
 		"":                              "labels.csv: empty",
-		"a,b\n":                         `want "file" and "class_index"`,
+		"a,b\n":                         `want "file"`,
+		"file,b\n":                      `no column "class_index" or "label"`,
 		"file,class_index\na.png,1\n":   "no row for b.png",
 		"file,class_index\na.png,x\n":   `row 2: class_index is "x"`,
 		"file,class_index\na.png,-1\n":  `row 2: class_index is "-1"`,
