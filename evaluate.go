@@ -51,22 +51,11 @@ func (e *Evaluation) Accuracy() (top1, top5 float64) {
 // antialiased bilinear filter does it. Images of Fashion-MNIST, 28 x 28, get a black border where the network takes
 // larger ones, as networks from Train do.
 func Evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"limit", o.Limit}, {"batch", o.Batch}} {
-		if f.v < 0 {
-			return nil, negative(f.name, f.v)
-		}
-	}
-	if o.Progress == nil {
-		o.Progress = func(Progress) {}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	start := time.Now()
-	e, err := evaluate(ctx, m, spec, o)
+	e, err := evaluate(ctx, m, spec, o.withDefaults())
 	if err != nil {
 		return nil, interruptedBriefly(ctx, err)
 	}

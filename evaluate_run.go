@@ -42,7 +42,7 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 			return nil, err
 		}
 		n := min(batch, set.N-i)
-		if err := m.readInputs(p.Input(), set, i, n); err != nil {
+		if err := m.readInputs(p.Input(), set, i, n, nil); err != nil {
 			return nil, err
 		}
 		p.Run()

@@ -43,8 +43,9 @@ func checkData(spec string) error {
 	}
 }
 
-// readInputs makes the network's input, [n, H, W, C], of the n images of a set from first on.
-func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int) error {
+// readInputs makes the network's input, [n, H, W, C], of the n images of a set from first on. Seen, unless it is nil, gets
+// each of them as it was, from several goroutines.
+func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int, seen func(i int, img *dataset.Image)) error {
 	pre := (*preprocess.Spec)(&m.pre)
 	input := m.net.Values[m.input].Shape
 	image := size(input[1:])
@@ -59,6 +60,9 @@ func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int) err
 		pixels, err := pre.Fit(img.Pixels, img.H, img.W)
 		if err != nil {
 			return m.explainImage(err, set, img)
+		}
+		if seen != nil {
+			seen(i-first, img)
 		}
 		pre.Apply(dst[(i-first)*image:(i-first+1)*image], pixels, 1)
 		return nil
@@ -92,7 +96,7 @@ func (m *Model) calibrationImages(dir string) ([]float32, error) {
 		return nil, fmt.Errorf("%s: %d images are more than calibration takes: %d of this size", dir, set.N, maxCalibration/image)
 	}
 	images := make([]float32, set.N*image)
-	return images, m.readInputs(images, set, 0, set.N)
+	return images, m.readInputs(images, set, 0, set.N, nil)
 }
 
 // maxCalibration bounds the numbers that calibration images may be: they are held in memory.

@@ -97,7 +97,7 @@ func TestFit(t *testing.T) {
 	} {
 		got, err := tt.m.fit(set)
 		if err == nil {
-			err = tt.m.readInputs(make([]float32, 3*size(tt.m.net.Values["x"].Shape[1:])), got, 0, 3)
+			err = tt.m.readInputs(make([]float32, 3*size(tt.m.net.Values["x"].Shape[1:])), got, 0, 3, nil)
 		}
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)

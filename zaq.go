@@ -73,6 +73,7 @@ type Model struct {
 	sum  [sha256.Size]byte
 	pre  Preprocessing
 
+	description
 	loaded
 }
 
@@ -107,6 +108,7 @@ type Preprocessing struct {
 type LoadOption func(*loadConfig)
 
 type loadConfig struct {
+	describe string
 	override func(*Preprocessing)
 	log      *slog.Logger
 }
@@ -115,6 +117,11 @@ type loadConfig struct {
 // metadata, or the assumed one) before it is checked against the model.
 func WithPreprocessing(edit func(*Preprocessing)) LoadOption {
 	return func(c *loadConfig) { c.override = edit }
+}
+
+// WithDescription has Load read the JSON file at path in place of MODEL.json.
+func WithDescription(path string) LoadOption {
+	return func(c *loadConfig) { c.describe = path }
 }
 
 // WithLog has Load's warnings written to log. They are dropped otherwise.

@@ -16,10 +16,12 @@ type preprocessFlags struct {
 	scale     fraction
 	color     string
 	resize    string
+	describe  string
 }
 
 const preprocessUsage = `
 Preprocessing, where neither MODEL.json nor the file tells or to overrule them; value = (pixel*scale - mean) / std:
+        --description FILE  a JSON file to read in place of MODEL.json
         --mean A,B,C        one for each channel, or one for all
         --std A,B,C         likewise
         --scale X           such as 1/255
@@ -34,6 +36,7 @@ func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&p.scale, "scale", "")
 	flags.StringVar(&p.color, "color", "", "")
 	flags.StringVar(&p.resize, "resize", "", "")
+	flags.StringVar(&p.describe, "description", "", "")
 }
 
 func (p *preprocessFlags) check() error {
