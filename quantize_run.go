@@ -142,6 +142,11 @@ func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	described, err := m.description.metadata()
+	if err != nil {
+		return nil, err
+	}
+	metadata = append(metadata, described...)
 	file, err := nn.Export(net, nn.ExportOptions{
 		Opset: int64(o.Opset), Int4Storage: o.Int4Storage,
 		Metadata: metadata, ProducerName: producer, ProducerVersion: q.Version,

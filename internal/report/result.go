@@ -28,6 +28,19 @@ func Evaluation(w io.Writer, e *zaq.Evaluation) error {
 	return err
 }
 
+// Detection writes the mean average precision, and that of each class.
+func Detection(w io.Writer, d *zaq.Detection) error {
+	if _, err := fmt.Fprintf(w, "mAP@0.5  %.2f %%  (%s images, %d classes)\n\n", 100*d.MAP50, Count(d.N), len(d.Classes)); err != nil {
+		return err
+	}
+	t := NewTable("class", ">boxes", ">AP %")
+	for _, c := range d.Classes {
+		t.Row(c.Name, c.Boxes, fmt.Sprintf("%.2f", 100*c.AP))
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
 // Result writes what a quantization did, with the most layers that lost most.
 func Result(w io.Writer, r *zaq.Result, most int) error {
 	fmt.Fprintf(w, "%s %s, scheme %s, seed %d, %s kernels, %s\n",
