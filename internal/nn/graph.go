@@ -159,6 +159,7 @@ func (v *Value) clone() *Value {
 	c.Shape = slices.Clone(v.Shape)
 	c.Data = slices.Clone(v.Data)
 	c.Ints = slices.Clone(v.Ints)
+	c.Sums = slices.Clone(v.Sums)
 	if v.Stats != nil {
 		c.Stats = &Stats{slices.Clone(v.Stats.Mean), slices.Clone(v.Stats.Std)}
 	}
