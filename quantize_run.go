@@ -100,12 +100,12 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 			Batch: z.Batch, Warmup: z.Warmup, LR: warmupLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 			HeldBack: min(heldBackBatches*z.Batch, 1024),
 		},
-		ZAQ: method.ZAQOptions{
+		Tune: method.TuneOptions{
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
-			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA,
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
 			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
+		ZAQ:     method.ZAQOptions{Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA},
 		Every:   o.CheckpointEvery,
 		Profile: o.Profile.engine(),
 		Warn:    func(text string) { o.Log.Warn(text) },
