@@ -11,8 +11,16 @@ import (
 
 // Observers are the ways to choose activation ranges from what a batch of images makes of a tensor: a moving
 // average of the smallest and largest value of each batch, as published for RQ and ZAQ, which is taken where none is
-// named; their extremes over all batches; the 99.99th percentile; and the range of least squared error.
-var Observers = []string{"ema", "minmax", "percentile", "mse"}
+// named; their extremes over all batches; the 99.99th percentile; the range of least squared error; and that of least
+// expected error for a Laplace or a normal distribution of the same spread (ACIQ). The last takes no values at all, but
+// so many deviations of the statistics of batch normalization (DFQ).
+var Observers = []string{"ema", "minmax", "percentile", "mse", "laplace", "gauss", "sigma"}
+
+// ByImages reports whether an observer can go by images.
+func ByImages(observer string) bool { return observer != "sigma" }
+
+// ByStatistics reports whether an observer can go by statistics alone: "ema" cannot, since there are no batches.
+func ByStatistics(observer string) bool { return observer != "ema" }
 
 // percentile is that of the observer of that name.
 const percentile = 99.99
@@ -26,6 +34,10 @@ func newObserver(name string, s quant.Scheme) (quant.Observer, error) {
 		return quant.NewPercentile(percentile), nil
 	case "mse":
 		return quant.NewMSE(s), nil
+	case "laplace":
+		return quant.NewLaplace(s), nil
+	case "gauss":
+		return quant.NewGauss(s), nil
 	}
 	return nil, fmt.Errorf("observer %q: want one of %v", name, Observers)
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Synth     synth.ImageOptions // of optimised images, but for what the other options say
 	Tune      TuneOptions
 	ZAQ       ZAQOptions
+	GDFQ      GDFQOptions
 
 	// Fingerprint names the run in its checkpoint; see package checkpoint.
 	Fingerprint string

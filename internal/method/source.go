@@ -57,6 +57,9 @@ func newMaking(t *twins, kind string) (*making, error) {
 		s := synth.Seen{PreNorm: p.PreNorm}
 		if logits := p.Tensors[t.pNet.Outputs[0]]; classifies(logits) {
 			s.Logits, s.Student = logits, q.Tensors[t.qNet.Outputs[0]] // activations are not rounded yet: they have no ranges
+			if o.Kind == synth.DeepInversion {
+				t.labels = make([]int, t.o.Generator.Batch)
+			}
 		}
 		return s, nil
 	})

@@ -44,8 +44,10 @@ func (t *twins) connect(generator *synth.Options) error {
 	if generator != nil {
 		g := *generator
 		g.Channels, g.Height, g.Width, g.Pixels = channels, height, width, t.o.Pixels
-		t.labels = make([]int, t.o.Generator.Batch)
-		g.Labels = t.labels
+		if g.Classes > 0 {
+			t.labels = make([]int, t.o.Generator.Batch)
+			g.Labels = t.labels
+		}
 		if t.gen, err = synth.NewGenerator(t.g, g, random.New(t.o.Seed, 0, "generator weights")); err != nil {
 			return err
 		}
@@ -89,6 +91,10 @@ func (o *Options) generator() *synth.Options {
 // generator, with labels where it has classes; else images of the stock, drawn at random.
 func (t *twins) fill(p *engine.Program, step int, purpose string) {
 	r := random.New(t.o.Seed, uint64(step), purpose)
+	if t.real != nil {
+		t.real.fill(p.Data(t.image), step)
+		return
+	}
 	if t.gen == nil {
 		t.stock.draw(p.Data(t.image), t.labels, r)
 		return
@@ -123,9 +129,6 @@ func (t *twins) take(s *stock) error {
 		return fmt.Errorf("%d numbers are no %d images of %d", len(s.x), s.n, t.image.Len())
 	}
 	t.stock = s
-	if s.labels != nil {
-		t.labels = make([]int, t.o.Generator.Batch)
-	}
 	return nil
 }
 

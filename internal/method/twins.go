@@ -19,7 +19,8 @@ type twins struct {
 	image  *engine.Tensor   // what P and Q see
 	gen    *synth.Generator // makes them; nil where they come from stock
 	stock  *stock
-	labels []int // of the images of a step, where they have any
+	real   *batches // labelled images that Q is trained on, in place of the stock; nil: none
+	labels []int    // of the images of a step; nil where they have none
 
 	p, q   *engine.Lowered
 	ranges *ranges

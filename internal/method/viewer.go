@@ -13,6 +13,7 @@ type images struct {
 	n      int
 	x      []float32 // [n, H, W, C]
 	logits []float32 // P's first output
+	labels []int     // the classes that they were made of; nil: none
 }
 
 // paint makes n images with the generator as it is.
@@ -31,6 +32,10 @@ func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, erro
 		p.Run()
 		m.x = append(m.x, p.Data(t.image)...)
 		m.logits = append(m.logits, p.Data(t.pOut[0])...)
+		m.labels = append(m.labels, t.labels...)
+	}
+	if m.labels != nil {
+		m.labels = m.labels[:n]
 	}
 	m.x, m.logits = m.x[:n*t.image.Len()], m.logits[:n*t.pOut[0].Len()]
 	return m, nil
