@@ -140,6 +140,8 @@ func (n *Network) Clone() *Network {
 			op = FakeQuant{cloneQuantizer(o.Q)}
 		case Slice:
 			op = Slice{slices.Clone(o.Starts), slices.Clone(o.Ends), slices.Clone(o.Axes), slices.Clone(o.Steps)}
+		case ChannelClip:
+			op = ChannelClip{slices.Clone(o.Min), slices.Clone(o.Max)}
 		case Pad:
 			op = Pad{slices.Clone(o.Pads), o.Value}
 		}
