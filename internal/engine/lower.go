@@ -123,6 +123,8 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 		return l.g.Activate(name, x, Activation{Kind: kernel.ActLeakyReLU, Alpha: op.Alpha}), nil
 	case nn.Clip:
 		return l.g.Activate(name, x, Activation{Kind: kernel.ActClip, Lo: op.Min, Hi: op.Max}), nil
+	case nn.ChannelClip:
+		return l.g.ClipChannels(name, x, op.Min, op.Max), nil
 	case nn.Add:
 		other := l.Tensors[layer.In[1]]
 		if other == nil {

@@ -43,6 +43,9 @@ type Value struct {
 	// a per-channel quantizer is axis 0.
 	Quant *quant.Quantizer
 
+	// Sums are the integers of a bias that is stored as int32; Data has the real values, rounded to float32.
+	Sums []int32
+
 	// Stats is what BatchNormalization knew of the distribution of this tensor's channels. It survives
 	// folding.
 	Stats *Stats
