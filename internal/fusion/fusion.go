@@ -84,7 +84,7 @@ var movers = map[string]bool{
 func (p *plan) integer(n *onnx.Node) (name string, out *quantizer, err error) {
 	name = kernels[n.OpType]
 	if n.Domain != "" || name == "" && !movers[n.OpType] {
-		return "", nil, fmt.Errorf("ONNX Runtime has no integer kernel for %s", n.OpType)
+		return "", nil, fmt.Errorf("there is no integer kernel for %s", n.OpType)
 	}
 	x, err := p.dequantized(n, 0, "its input")
 	if err != nil {
@@ -107,7 +107,7 @@ func (p *plan) integer(n *onnx.Node) (name string, out *quantizer, err error) {
 		}
 	case "Resize":
 		if a := n.Attr("mode"); a != nil && string(a.String) != "nearest" {
-			return "", nil, fmt.Errorf("Resize of mode %s stays float", a.String)
+			return "", nil, fmt.Errorf("interpolation of mode %s stays float", a.String)
 		}
 	}
 	out, err = p.quantized(n)
