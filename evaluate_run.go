@@ -48,7 +48,9 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 		}
 		n := min(batch, set.N-i)
 		(*preprocess.Spec)(&m.pre).Apply(p.Input()[:n*image], set.Pixels[i*image:(i+n)*image], n)
-		p.Run()
+		if err := p.Run(); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
 		if err := e.count(p.Output(0)[:n*classes], classes, set.Labels[i:i+n]); err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}
