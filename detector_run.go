@@ -59,7 +59,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 		if err != nil {
 			return nil, err
 		}
-		p.Run()
+		if err := p.Run(); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
 		for j, img := range images[:n] {
 			found, err := m.decoder.Decode(m.outputsOf(p, j), [2]int(net.Values[m.input].Shape[2:]))
 			if err != nil {
