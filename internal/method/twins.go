@@ -44,7 +44,7 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.g = engine.NewGraph()
+	t.g = engine.NewTrainingGraph()
 	t.gen, err = synth.NewGenerator(t.g, synth.Options{
 		Channels: channels, Height: height, Width: width, Latent: o.Generator.Latent, Pixels: o.Pixels, NoClip: o.Generator.NoClip,
 	}, random.New(o.Seed, 0, "generator weights"))

@@ -122,6 +122,7 @@ func (n *Network) Clone() *Network {
 		Opset:    n.Opset,
 		Metadata: maps.Clone(n.Metadata),
 		BatchDim: n.BatchDim,
+		Integers: n.Integers,
 	}
 	quantizers := make(map[*quant.Quantizer]*quant.Quantizer)
 	cloneQuantizer := func(q *quant.Quantizer) *quant.Quantizer {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 )
 
 func main() {
@@ -21,6 +22,14 @@ func main() {
 		}
 		a.peak(s)
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
+			log.Fatal(err)
+		}
+		a.Reset()
+		a.header(set{opmask: true}) // no masks: whole vectors only
+		a.winogradInput(s)
+		a.winogradSpread(s)
+		a.winogradOutput(s)
+		if err := os.WriteFile("../../winograd_"+strings.ToLower(s.name)+"_amd64.s", a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
 		}
 	}
