@@ -79,18 +79,28 @@ func newConvolution(n, c, h int, pass string, threads int) *side {
 				}
 			})
 			if pass == "weight gradient" {
-				total := dw[0]
-				for _, l := range dw[1:] {
-					kernel.Accumulate(total, l)
-					clear(l)
-				}
-				clear(w)
-				if k.Products() > 0 {
-					k.ProductsGrad(w, total, 0, c*c)
-				} else {
-					kernel.Accumulate(w, total)
-				}
-				clear(total)
+				share(min(threads, lanes), func(_, part int) {
+					total, size := dw[0], c*c
+					i0, i1 := size*part/lanes, size*(part+1)/lanes
+					for at := 0; at < sums; at += size {
+						for _, l := range dw[1:] {
+							kernel.Accumulate(total[at+i0:at+i1], l[at+i0:])
+							clear(l[at+i0 : at+i1])
+						}
+					}
+					for at := 0; at < len(w); at += size {
+						clear(w[at+i0 : at+i1])
+						if k.Products() == 0 {
+							kernel.Accumulate(w[at+i0:at+i1], total[at+i0:])
+						}
+					}
+					if k.Products() > 0 {
+						k.ProductsGrad(w, total, i0, i1)
+					}
+					for at := 0; at < sums; at += size {
+						clear(total[at+i0 : at+i1])
+					}
+				})
 			}
 		},
 		executed: float64(n) * executed, nominal: float64(n) * s.Flops(),

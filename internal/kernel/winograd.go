@@ -127,11 +127,17 @@ func (f *winograd) run(dst, src, packed, scratch []float32, images int, accumula
 	for first := 0; first < images*f.down; first += f.band {
 		rows := min(f.band, images*f.down-first)
 		f.input(x, src, zero, first, rows)
+		// What the next band reads comes into the cache meanwhile, and what this one writes.
+		next, own := f.bandAhead(src, first, rows), f.bandWritten(dst, first, rows)
 		weights := packed
-		for _, b := range f.blocks {
+		for i, b := range f.blocks {
 			width := b.vectors * f.isa.lanes()
 			taps := [1]tap{{k: f.cin}}
 			for q := range winogradPlanes {
+				next.piece(i*winogradPlanes+q, len(f.blocks)*winogradPlanes)
+				if i == 0 {
+					own.piece(q, winogradPlanes)
+				}
 				p := tile{x: x[q*in:], xStep: f.cin, w: weights[q*f.cin*width:], wRow: width, dst: y[q*out:], dstStep: width,
 					taps: taps[:], vectors: b.vectors, lanes: b.lanes}
 				p.row(f.isa, rows*f.across)
@@ -145,6 +151,17 @@ func (f *winograd) run(dst, src, packed, scratch []float32, images int, accumula
 			}
 		}
 	}
+}
+
+// bandAhead is the source's part that follows that of so many rows of tiles, as large, be it of the same image or of
+// the next; bandWritten is the destination's of these rows.
+func (f *winograd) bandAhead(src []float32, first, rows int) ahead {
+	i := first + rows
+	return ahead{near: src, at: ((i/f.down)*f.h + 2*(i%f.down)) * f.w * f.cin, lines: cacheLines(2 * rows * f.w * f.cin)}
+}
+
+func (f *winograd) bandWritten(dst []float32, first, rows int) ahead {
+	return ahead{near: dst, at: ((first/f.down)*f.rows + 2*(first%f.down)) * f.cols * f.cout, lines: cacheLines(2 * rows * f.cols * f.cout), write: true}
 }
 
 // input transforms the source's pixels for so many rows of tiles.

@@ -36,7 +36,11 @@ func (g *winogradGrad) run(sums, x, dy, scratch []float32, images int) {
 			t.planes = d[i*f.across*f.cout:]
 			t.spread(f.isa)
 		}
+		nextX, nextDy := f.bandAhead(x, first, rows), f.bandWritten(dy, first+rows, rows)
+		nextDy.write = false
 		for q := range winogradPlanes {
+			nextX.piece(q, winogradPlanes)
+			nextDy.piece(q, winogradPlanes)
 			for _, b := range f.blocks {
 				p := gradTile{x: v[q*in:], xStep: f.cin, dy: d[q*out+b.channel:], dyStep: f.cout, rows: 1, cols: rows * f.across,
 					dw: sums[q*f.cin*f.cout+b.channel:], dwRow: f.cout, vectors: b.vectors, lanes: b.lanes}

@@ -38,6 +38,12 @@ func main() {
 			log.Fatal(err)
 		}
 	}
+	var a asm
+	a.header(set{opmask: true})
+	a.prefetch()
+	if err := os.WriteFile("../../prefetch_amd64.s", a.Bytes(), 0o666); err != nil {
+		log.Fatal(err)
+	}
 }
 
 // set is an instruction set.
