@@ -26,7 +26,12 @@ func (g *Graph) Conv(name string, x *Tensor, w *Weight, s kernel.ConvShape) (*Te
 	if len(w.Data) != s.Weights() {
 		return nil, fmt.Errorf("%s: %d weights where the shape needs %d", name, len(w.Data), s.Weights())
 	}
-	n := &conv{x: x, w: w, shape: s, plan: kernel.NewConv(s)}
+	n := &conv{x: x, w: w, shape: s}
+	if g.fast {
+		n.plan = kernel.NewConv(s)
+	} else {
+		n.plan = kernel.NewDirectConv(s)
+	}
 	n.y = &Tensor{Name: name, H: s.OutH(), W: s.OutW(), C: s.Cout}
 	return g.add(n), nil
 }
@@ -47,19 +52,21 @@ func (n *conv) forward(b *builder) {
 			n.version = n.w.version
 		}
 	})
-	b.image(n.kernel("forward"), n.shape.Flops(), func(c *chunk) {
+	b.image(n.kernel("forward", n.plan.ForwardFlops()), n.plan.ForwardFlops(), func(c *chunk) {
 		n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
 	}, x, y)
+	b.nominal(n.shape.Flops())
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 }
 
 func (n *conv) backward(b *builder) {
 	x, dy := b.value(n.x), b.grad(n.y)
-	if dw := b.laneGrad(n.w.Param); dw != nil {
+	if dw := n.sums(b); dw != nil {
 		b.trains(n.w)
-		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
+		b.image(n.kernel("weight gradient", n.plan.WeightGradFlops()), n.plan.WeightGradFlops(), func(c *chunk) {
 			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)
+		b.nominal(n.shape.Flops())
 		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 	}
 	dx, accumulate := b.gradTarget(n.x)
@@ -75,13 +82,28 @@ func (n *conv) backward(b *builder) {
 			n.gradVersion = n.w.version
 		}
 	})
-	b.image(n.kernel("input gradient"), n.shape.Flops(), func(c *chunk) {
+	b.image(n.kernel("input gradient", n.plan.InputGradFlops()), n.plan.InputGradFlops(), func(c *chunk) {
 		n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
 	}, dx, dy)
+	b.nominal(n.shape.Flops())
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
 }
 
-func (n *conv) kernel(what string) string {
+// sums are where image steps add the gradient of w, or those of the products that the kernel computes it by; nil where it
+// is not wanted.
+func (n *conv) sums(b *builder) *laneSums[float32] {
+	if products := n.plan.Products(); products > 0 {
+		return b.productSums(n.w.Param, products, n.shape.Cin*n.shape.Cout, n.plan.ProductsGrad)
+	}
+	return b.laneGrad(n.w.Param)
+}
+
+// kernel names what a pass runs; one that executes less than the definition is Winograd's.
+func (n *conv) kernel(pass string, flops float64) string {
 	s := n.shape
-	return fmt.Sprintf("conv %dx%d/%d %s", s.KH, s.KW, s.StrideH, what)
+	name := fmt.Sprintf("conv %dx%d/%d %s", s.KH, s.KW, s.StrideH, pass)
+	if flops < s.Flops() {
+		name += ", winograd"
+	}
+	return name
 }

@@ -27,6 +27,7 @@ type Program struct {
 	outputs   []*Tensor
 	wrt       map[*Param]bool
 	laneGrads map[*Param]*laneSums[float32]
+	products  map[*Param][]productSums
 	straight  map[*Weight]bool // has its straight-through step
 
 	// What happens before the first step and after the last: weights are rounded, then packed; pointwise
@@ -104,7 +105,7 @@ func newProgram(spec Spec) *Program {
 	return &Program{
 		batch: spec.Batch, threads: min(threads, lanes), phase: "forward",
 		profile: spec.Profile,
-		wrt:     map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, straight: map[*Weight]bool{},
+		wrt:     map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, products: map[*Param][]productSums{}, straight: map[*Weight]bool{},
 	}
 }
 

@@ -41,14 +41,20 @@ func (g *weightGrad) scratchLen() int {
 	return 0
 }
 
-// WeightGrad adds to dw, [KH][KW][Cin/Groups][Cout], the gradient by w of sum(y*dy).
+// WeightGrad adds to dw, [KH][KW][Cin/Groups][Cout], the gradient by w of sum(y*dy), or, where there are Products, to
+// dw, [Products][Cin][Cout], the gradients by their weights, which ProductsGrad turns into that by w.
 func (c *Conv) WeightGrad(dw, x, dy, scratch []float32) { c.WeightGradBatch(1, dw, x, dy, scratch) }
 
 // WeightGradBatch is WeightGrad for so many images, one after the other in x and dy.
 func (c *Conv) WeightGradBatch(images int, dw, x, dy, scratch []float32) {
 	c.needImages(images, dy, x, "dy", "x")
-	need("dw", len(dw), c.shape.Weights())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
+	if g := c.fast.weights; g != nil {
+		need("dw", len(dw), g.productsLen())
+		g.run(dw, x, dy, scratch, images)
+		return
+	}
+	need("dw", len(dw), c.shape.Weights())
 	s := c.shape
 	x = c.weights.f.pad.pad(scratch, x, images, s.H, s.W, s.Cin)
 	c.weights.run(dw, x, dy, scratch[images*c.weights.f.pad.scratchLen(s.H, s.W, s.Cin):], images)

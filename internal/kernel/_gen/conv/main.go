@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 )
 
 func main() {
@@ -28,6 +29,20 @@ func main() {
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
 		}
+		a.Reset()
+		a.header(set{opmask: true}) // no masks: whole vectors only
+		a.winogradInput(s)
+		a.winogradSpread(s)
+		a.winogradOutput(s)
+		if err := os.WriteFile("../../winograd_"+strings.ToLower(s.name)+"_amd64.s", a.Bytes(), 0o666); err != nil {
+			log.Fatal(err)
+		}
+	}
+	var a asm
+	a.header(set{opmask: true})
+	a.prefetch()
+	if err := os.WriteFile("../../prefetch_amd64.s", a.Bytes(), 0o666); err != nil {
+		log.Fatal(err)
 	}
 }
 
