@@ -1,12 +1,12 @@
 package infer
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"zaq/internal/nn"
+	"zaq/internal/operator"
 )
 
 // compile makes a program of a network.
@@ -78,6 +78,11 @@ func (c *compiler) add(s step) {
 	}
 	if about.to != nil {
 		about.to.first, about.to.last = at, at
+	}
+	if f, ok := s.(*floatStep); ok {
+		for _, r := range f.all {
+			r.first, r.last = at, at
+		}
 	}
 	c.steps = append(c.steps, s)
 }
@@ -204,8 +209,17 @@ func (c *compiler) layer(l *nn.Layer) error {
 		return c.average(l, nn.Conv{Kernel: [2]int{x[1], x[2]}, Stride: [2]int{1, 1}})
 	case nn.MaxPool:
 		return c.maxPool(l, op)
+	case nn.Concat:
+		return c.concat(l, op.Axis)
 	case nn.Relu, nn.LeakyRelu, nn.Clip:
 		return c.unary(l)
+	case nn.Operator:
+		if _, ok := operator.Function(op.Node(l)); ok && op.Domain == "" {
+			return c.unary(l)
+		}
+		if op.Type == "Mul" && op.Domain == "" {
+			return c.product(l)
+		}
 	}
 	if moves(l.Op) {
 		return c.move(l)
@@ -234,14 +248,15 @@ func (c *compiler) quantize(l *nn.Layer, op nn.FakeQuant) error {
 
 // float compiles a layer that integers are not enough for.
 func (c *compiler) float(l *nn.Layer) error {
-	if len(l.Out) != 1 {
-		return errors.New("several outputs")
-	}
 	s := newFloatStep(c.n, l)
 	for _, name := range s.net.Inputs {
 		s.from = append(s.from, c.real(name))
 	}
-	s.to = c.newReal(l.Out[0])
+	for _, name := range l.Out {
+		if name != "" {
+			s.all = append(s.all, c.newReal(name))
+		}
+	}
 	c.add(s)
 	return nil
 }

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"fmt"
-	"maps"
 
 	"zaq/internal/intkernel"
 	"zaq/internal/nn"
@@ -67,7 +66,7 @@ func (s *realConvStep) run(a *arena, worker, _, _ int) {
 type floatStep struct {
 	note
 	net *nn.Network // the layer alone
-	err error
+	all []*real     // what it makes
 }
 
 // newFloatStep returns the step of one layer of n.
@@ -97,10 +96,12 @@ func (s *floatStep) run(a *arena, _, _, _ int) {
 	for i, name := range s.net.Inputs {
 		inputs[name] = s.from[i].values(a)
 	}
-	values, err := nn.Reference(s.net, maps.Clone(inputs), 1)
+	values, err := nn.Reference(s.net, inputs, 1)
 	if err != nil {
 		a.fail(fmt.Errorf("node %q (%s): %w", s.Name, s.Op, err))
 		return
 	}
-	copy(s.to.values(a), values[s.net.Outputs[0]])
+	for _, r := range s.all {
+		copy(r.values(a), values[r.name])
+	}
 }
