@@ -31,10 +31,27 @@ func (s *addStep) run(a *arena, _, i, n int) {
 	m.FillBorder(z, y0, y1, uint8(s.out.grid.zero))
 }
 
+// both returns the two tensors that a layer reads, or nil where one is not of integers.
+func (c *compiler) both(l *nn.Layer) (x, y *tensor, err error) {
+	for _, name := range l.In[:2] {
+		if v := c.values[name]; v == nil || v.t == nil { // a constant, or real
+			return nil, nil, nil
+		}
+	}
+	if x, err = c.integers(l.In[0]); err != nil {
+		return nil, nil, err
+	}
+	y, err = c.integers(l.In[1])
+	return x, y, err
+}
+
 // sum compiles an Add.
 func (c *compiler) sum(l *nn.Layer) error {
-	x, y := c.integers(l.In[0]), c.integers(l.In[1])
-	if x == nil || y == nil {
+	x, y, err := c.both(l)
+	if err != nil {
+		return err
+	}
+	if x == nil {
 		return c.float(l)
 	}
 	t, ok := c.target(l.Out[0])
@@ -81,12 +98,13 @@ func (s *mulStep) run(a *arena, _, i, n int) {
 
 // product compiles a Mul.
 func (c *compiler) product(l *nn.Layer) error {
-	for i := range 2 {
-		if v := c.values[l.In[i]]; v == nil || v.t == nil { // a constant, or real
-			return c.float(l)
-		}
+	x, y, err := c.both(l)
+	if err != nil {
+		return err
 	}
-	x, y := c.integers(l.In[0]), c.integers(l.In[1])
+	if x == nil {
+		return c.float(l)
+	}
 	swapped := x.m.H*x.m.W == 1 && y.m.H*y.m.W > 1
 	if swapped {
 		x, y = y, x
@@ -152,7 +170,10 @@ func tableOf(from, to grid, f func(v []float32)) (table [256]uint8) {
 
 // unary compiles a function of each element.
 func (c *compiler) unary(l *nn.Layer) error {
-	x := c.integers(l.In[0])
+	x, err := c.integers(l.In[0])
+	if err != nil {
+		return err
+	}
 	if x == nil {
 		return c.float(l)
 	}
@@ -212,7 +233,10 @@ func (s *maxPoolStep) run(a *arena, _, i, n int) {
 
 // maxPool compiles a MaxPool, which keeps the grid.
 func (c *compiler) maxPool(l *nn.Layer, op nn.MaxPool) error {
-	x := c.integers(l.In[0])
+	x, err := c.integers(l.In[0])
+	if err != nil {
+		return err
+	}
 	if x == nil {
 		return c.float(l)
 	}

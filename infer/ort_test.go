@@ -331,7 +331,11 @@ func TestBitsOfONNXRuntime(t *testing.T) {
 		if *images > 0 {
 			n = *images
 		}
-		for _, precision := range []string{"w8a8", "w4a8", "w4a4"} {
+		precisions := []string{"w8a8", "w4a8", "w4a4"}
+		if s.pictures != "" && *images == 0 {
+			precisions = precisions[2:]
+		}
+		for _, precision := range precisions {
 			t.Run(s.name+"/"+precision, func(t *testing.T) {
 				m := s.quantize(t, precision)
 				p := load(t, m.Path(), infer.WithThreads(1))

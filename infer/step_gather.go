@@ -39,15 +39,22 @@ func (c *compiler) move(l *nn.Layer) error {
 		return c.float(l)
 	}
 	n := elements(imageShape(c.n.Input(l, 0)))
-	s := newFloatStep(c.n, l)
-	if n >= maxMoved || len(s.net.Inputs) != 1 {
+	one := subnet(c.n, l)
+	if n >= maxMoved || len(one.Inputs) != 1 {
 		return c.float(l)
+	}
+	for _, name := range append([]string{l.In[0]}, l.Out...) {
+		if name != "" {
+			if err := c.follow(elements(imageShape(c.n.Values[name]))); err != nil {
+				return err
+			}
+		}
 	}
 	numbers := make([]float32, n)
 	for i := range numbers {
 		numbers[i] = float32(i + 1)
 	}
-	values, err := nn.Reference(s.net, map[string][]float32{l.In[0]: numbers}, 1)
+	values, err := nn.Reference(one, map[string][]float32{l.In[0]: numbers}, 1)
 	if err != nil {
 		return err
 	}
@@ -123,7 +130,10 @@ func (c *compiler) gather(name string, v *value) {
 func (c *compiler) concat(l *nn.Layer, axis int) error {
 	var in []*tensor
 	for _, name := range l.In {
-		x := c.integers(name)
+		x, err := c.integers(name)
+		if err != nil {
+			return err
+		}
 		if x == nil || axis != 1 || len(c.n.Values[name].Shape) == 3 {
 			return c.float(l)
 		}
@@ -141,6 +151,9 @@ func (c *compiler) concat(l *nn.Layer, axis int) error {
 	s := &gatherStep{note: note{Name: l.Name, Op: "Concat" + t.fused, in: in}}
 	channel := 0
 	for _, x := range in {
+		if err := c.follow(x.m.H * x.m.W * x.m.C); err != nil {
+			return err
+		}
 		src := source{index: identity(x.m.H * x.m.W * x.m.C), c0: channel}
 		if x.grid != t.grid {
 			table := tableOf(x.grid, t.grid, nil)
