@@ -82,6 +82,9 @@ func newConv(f *family, s ConvShape, w []int16, bias []int32, zero int32, r *Req
 	c := &Conv{shape: s, f: f, r: r}
 	c.flat = s.KH == 1 && s.KW == 1 && s.StrideH == 1 && s.StrideW == 1 && s.In.Flat() && s.Out.Flat()
 	// The zero point is a constant part of the sums, in the border too.
+	if f.signed {
+		zero -= 128
+	}
 	full := make([]int32, s.Out.C)
 	copy(full, bias)
 	each := len(w) / s.Out.C

@@ -9,8 +9,8 @@ import (
 
 // eachFamily runs a test with every implementation that this machine has.
 func eachFamily(t *testing.T, test func(t *testing.T, f *family)) {
-	for _, f := range families() {
-		t.Run(f.name, func(t *testing.T) { test(t, f) })
+	for i, f := range families() {
+		t.Run(fmt.Sprint(i, f.name), func(t *testing.T) { test(t, f) })
 	}
 }
 
