@@ -56,7 +56,7 @@ func (n *conv) forward(b *builder) {
 		n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
 	}, x, y)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 }
 
 func (n *conv) backward(b *builder) {
@@ -67,7 +67,7 @@ func (n *conv) backward(b *builder) {
 			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)
 		b.nominal(n.shape.Flops())
-		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+		b.together(n.reads(), n.plan.BatchScratchLen)
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -86,7 +86,7 @@ func (n *conv) backward(b *builder) {
 		n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
 	}, dx, dy)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 }
 
 // sums are where image steps add the gradient of w, or those of the products that the kernel computes it by; nil where it
@@ -97,6 +97,9 @@ func (n *conv) sums(b *builder) *laneSums[float32] {
 	}
 	return b.laneGrad(n.w.Param)
 }
+
+// reads is how many weights a pass reads; by Winograd's algorithm 16 for every nine.
+func (n *conv) reads() int { return max(n.shape.Weights(), n.plan.PackedLen()) }
 
 // kernel names what a pass runs; one that executes less than the definition is Winograd's.
 func (n *conv) kernel(pass string, flops float64) string {
