@@ -31,6 +31,7 @@ type builder struct {
 	written map[*Tensor]bool // gradient already written by a consumer
 	values  map[*Tensor]*buffer
 	grads   map[*Tensor]*buffer
+	makers  map[*Tensor]node
 }
 
 // Compile plans the computation of spec.
@@ -50,6 +51,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		p:    newProgram(spec),
 		coef: map[*Loss]float64{}, needs: map[*Tensor]bool{}, wrt: map[*Param]bool{},
 		written: map[*Tensor]bool{}, values: map[*Tensor]*buffer{}, grads: map[*Tensor]*buffer{},
+		makers: map[*Tensor]node{},
 	}
 	for _, t := range spec.Objective {
 		b.coef[t.Loss] += t.Coef
@@ -60,7 +62,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 			p.Grad = make([]float32, len(p.Data))
 		}
 	}
-	b.p.wrt = b.wrt
+	b.p.wrt, b.p.outputs = b.wrt, spec.Outputs
 	nodes := reachable(g.fuse(spec.Outputs), spec)
 	for _, t := range spec.Objective {
 		if !slices.ContainsFunc(nodes, func(n node) bool { l, ok := n.(lossNode); return ok && l.loss() == t.Loss }) {
@@ -69,6 +71,9 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	}
 	for _, n := range nodes {
 		b.markNeeds(n)
+		if t := n.out(); t != nil {
+			b.makers[t] = n
+		}
 	}
 	for _, n := range nodes {
 		b.p.layer, b.p.overhead = n.label(), overhead(n)
@@ -89,7 +94,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		}
 		b.values[t].pin = true
 	}
-	b.p.outputs, b.p.values = spec.Outputs, b.values
+	b.p.values = b.values
 	b.p.plan()
 	b.p.ready()
 	return b.p, nil

@@ -54,9 +54,10 @@ func (n *conv) forward(b *builder) {
 }
 
 func (n *conv) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	dy := b.grad(n.y)
 	if dw := b.laneGrad(n.w.Param); dw != nil {
 		b.trains(n.w)
+		x := b.again(n.x, n.shape.Weights())
 		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
 			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)

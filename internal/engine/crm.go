@@ -62,7 +62,7 @@ func (n *gram) backward(b *builder) {
 	if dx == nil {
 		return
 	}
-	x := b.value(n.x)
+	x := b.again(n.x, 0)
 	c, hw := n.x.C, n.x.H*n.x.W
 	b.image("gram backward", 2*float64(c*c*hw), func(ch *chunk) {
 		for i := ch.n0; i < ch.n1; i++ {

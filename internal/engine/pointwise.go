@@ -203,16 +203,22 @@ func (n *pointwise) forward(b *builder) {
 }
 
 func (n *pointwise) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	dy := b.grad(n.y)
+	x := dy // a stand-in
+	if n.readsX(b) {
+		x = b.again(n.x, 0)
+	}
 	var res, dres *buffer
 	var accRes bool
 	if n.res != nil {
-		res = b.value(n.res)
+		if n.bends() {
+			res = b.again(n.res, 0)
+		}
 		dres, accRes = b.gradTarget(n.res)
 	}
 	dx, accX := b.gradTarget(n.x)
 	var dscale, dshift *laneSums[float32]
-	if m := n.norm; m != nil && (m.train || b.wrt[m.gamma] || b.wrt[m.beta]) {
+	if n.sums(b) {
 		dscale, dshift = newLaneSums[float32](n.y.C), newLaneSums[float32](n.y.C)
 	}
 	if n.norm != nil && n.norm.train {
@@ -277,6 +283,7 @@ func (n *pointwise) trainBackward(b *builder, x, dy, res, dx, dres *buffer, accX
 	if dx == nil {
 		return
 	}
+	x = b.again(n.x, 0)
 	b.image("batch norm backward", 0, func(c *chunk) {
 		for i := c.n0; i < c.n1; i++ {
 			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x.at(c, i), ka, kb, k0, n.y.C, accX)
