@@ -20,6 +20,7 @@ func (b *builder) again(t *Tensor, weights int) *buffer {
 	y := b.p.newBuffer(t.Name+" again", t.Len())
 	b.image("pointwise again", 0, func(c *chunk) { n.k.Forward(y.all(c), x.all(c), nil) }, x, y)
 	b.together(weights, nil)
+	b.byRows(t.H)
 	b.p.layer = layer
 	return y
 }

@@ -211,6 +211,18 @@ func (b *builder) together(weights int, scratch func(images int) int) {
 	s.weights, s.scratch = weights, scratch
 }
 
+// byRows says that the last step can work on some of so many rows of an image, if complete are there as a whole.
+func (b *builder) byRows(rows int, complete ...*buffer) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.rows, s.complete = rows, complete
+}
+
+// inPlace says that the last step can write to where it reads from.
+func (b *builder) inPlace(from, to *buffer) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.inPlace = append(s.inPlace, [2]*buffer{from, to})
+}
+
 // global adds a barrier: tasks independent pieces of work on the whole batch.
 func (b *builder) global(kernel string, tasks int, run func(task int), bufs ...*buffer) {
 	b.p.addStep(&step{kernel: kernel, tasks: tasks, global: run}, bufs)

@@ -48,9 +48,23 @@ func (n *conv) forward(b *builder) {
 		}
 	})
 	b.image(n.kernel("forward"), n.shape.Flops(), func(c *chunk) {
-		n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
+		switch {
+		case n.plan.ByPixel():
+			y := y.all(c)
+			n.plan.ForwardPixels(len(y)/n.y.C, y, x.all(c), n.packed)
+		case c.pieces > 1:
+			r0, r1 := c.rows(n.y.H)
+			n.plan.ForwardRows(r0, r1, y.all(c), x.whole(c, c.n0, c.n1), n.packed)
+		default:
+			n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
+		}
 	}, x, y)
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	if n.plan.ByPixel() {
+		b.byRows(n.y.H)
+	} else if n.plan.ForwardByRows() {
+		b.byRows(n.y.H, x)
+	}
 }
 
 func (n *conv) backward(b *builder) {
@@ -59,9 +73,18 @@ func (n *conv) backward(b *builder) {
 		b.trains(n.w)
 		x := b.again(n.x, n.shape.Weights())
 		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
-			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
+			dw := dw.lane[c.lane]
+			if n.plan.ByPixel() {
+				dy := dy.all(c)
+				n.plan.WeightGradPixels(len(dy)/n.y.C, dw, x.all(c), dy, c.w.scratch)
+				return
+			}
+			n.plan.WeightGradBatch(c.n1-c.n0, dw, x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)
 		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+		if n.plan.ByPixel() {
+			b.byRows(n.y.H)
+		}
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -77,9 +100,23 @@ func (n *conv) backward(b *builder) {
 		}
 	})
 	b.image(n.kernel("input gradient"), n.shape.Flops(), func(c *chunk) {
-		n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
+		switch {
+		case n.plan.ByPixel():
+			dx := dx.all(c)
+			n.plan.InputGradPixels(len(dx)/n.x.C, dx, dy.all(c), n.packedGrad, accumulate)
+		case c.pieces > 1:
+			r0, r1 := c.rows(n.x.H)
+			n.plan.InputGradRows(r0, r1, dx.all(c), dy.whole(c, c.n0, c.n1), n.packedGrad, accumulate)
+		default:
+			n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
+		}
 	}, dx, dy)
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	if n.plan.ByPixel() {
+		b.byRows(n.x.H)
+	} else if n.plan.InputGradByRows() {
+		b.byRows(n.x.H, dy)
+	}
 }
 
 func (n *conv) kernel(what string) string {

@@ -194,7 +194,7 @@ func (f *correlation) run(dst, src, packed []float32, images int, accumulate boo
 	packed = packed[f.packedAt:]
 	switch {
 	case f.areas != nil:
-		f.runAreas(dst, src, packed, images, accumulate)
+		f.runAreas(dst, src, packed, images, 0, f.rows, accumulate)
 	case f.flat:
 		f.runRows(dst, src, packed, 1, f.width*images, accumulate)
 	case f.packedLen() <= fewWeights:

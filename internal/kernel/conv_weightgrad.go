@@ -57,12 +57,26 @@ func (g *weightGrad) run(dw, x, dy, sums []float32, images int) {
 	sums = sums[:g.scratchLen()]
 	clear(sums)
 	if f.flat {
-		g.rows(dw, x, dy, sums, images*s.H, images*s.H)
+		g.rows(dw, x, dy, sums, images*s.H, images*s.H, s.OutW())
 	} else {
 		for i := range images {
-			g.rows(dw, x[i*f.src:], dy[i*f.dst:], sums, s.H, s.OutH())
+			g.rows(dw, x[i*f.src:], dy[i*f.dst:], sums, s.H, s.OutH(), s.OutW())
 		}
 	}
+	g.turn(dw, sums)
+}
+
+// pixels computes the gradient with n pixels that are flat.
+func (g *weightGrad) pixels(n int, dw, x, dy, sums []float32) {
+	sums = sums[:g.scratchLen()]
+	clear(sums)
+	g.rows(dw, x, dy, sums, n, n, 1)
+	g.turn(dw, sums)
+}
+
+// turn adds the sums, if there are any, to dw.
+func (g *weightGrad) turn(dw, sums []float32) {
+	s := g.shape
 	for co := range s.Cout {
 		for i := co; len(sums) > 0 && i < s.Weights(); i += s.Cout {
 			dw[i] += sums[0]
@@ -71,11 +85,14 @@ func (g *weightGrad) run(dw, x, dy, sums []float32, images int) {
 	}
 }
 
-// rows adds the gradient of so many rows of x and dy. A band of them is as large as dw, which is loaded and stored once
+// rows adds the gradient of so many rows of x and dy, the latter of so many columns. A band of them is as large as dw, which is loaded and stored once
 // for each.
-func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows int) {
+func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows, cols int) {
 	s, f := g.shape, &g.f
-	xRow, dyRow := s.StrideH*f.srcRow, s.OutW()*s.Cout
+	xRow, dyRow := s.StrideH*f.srcRow, cols*s.Cout
+	if f.flat {
+		xRow = cols * s.Cin
+	}
 	band := max(1, max(gradBand, s.Weights())/(xRow+dyRow))
 	for top := 0; top < dyRows; top += band {
 		bottom := min(top+band, dyRows)
@@ -89,7 +106,7 @@ func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows int) {
 			x, dy := x[first*xRow+tap.x:], dy[first*dyRow:]
 			if g.turned {
 				t := gradTile{x: dy, xRow: dyRow, xStep: s.Cout, dyRow: xRow, dyStep: s.StrideW * s.Cin,
-					rows: last - first + 1, cols: s.OutW(), dwRow: s.Weights() / s.Cout}
+					rows: last - first + 1, cols: cols, dwRow: s.Weights() / s.Cout}
 				for _, b := range g.blocks {
 					t.dy, t.dw = x[b.channel:], sums[tap.w+b.channel:]
 					t.vectors, t.lanes = b.vectors, b.lanes
@@ -98,7 +115,7 @@ func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows int) {
 				continue
 			}
 			t := gradTile{xRow: xRow, xStep: s.StrideW * s.Cin, dyRow: dyRow, dyStep: s.Cout,
-				rows: last - first + 1, cols: s.OutW(), dwRow: s.Cout, depthwise: f.depthwise, entryStep: f.tapStep * s.Cin}
+				rows: last - first + 1, cols: cols, dwRow: s.Cout, depthwise: f.depthwise, entryStep: f.tapStep * s.Cin}
 			for group := range f.groups {
 				for _, b := range g.blocks {
 					channel := group*(s.Cout/f.groups) + b.channel
