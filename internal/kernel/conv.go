@@ -93,6 +93,9 @@ func newConv(s ConvShape, isa isa) *Conv {
 		c.backward[i].plan(c.padY)
 	}
 	c.weights = planWeightGrad(s, isa, c.padX)
+	if c.forward.pad == (padding{}) && c.weights.f.pad == (padding{}) {
+		c.padX = padding{}
+	}
 	return c
 }
 

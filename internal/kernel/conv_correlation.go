@@ -34,6 +34,8 @@ type correlation struct {
 	// Set by plan.
 	pad     padding
 	areas   []area // of the destination, where the source is not padded
+	strips  bool   // computed in strips, and the source not padded
+	zeros   []float32
 	taps    []tap
 	tapRow  []int // source row of each tap, relative to r*stepY
 	tapStep int   // distance of a depthwise tap's windows in pixels
@@ -82,7 +84,7 @@ func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
 
 // plan prepares the tiles for a source padded by p, or for one that is not where there are areas.
 func (f *correlation) plan(p padding) {
-	if f.areas != nil {
+	if f.areas != nil || f.strips {
 		p = padding{}
 	}
 	f.pad = p
@@ -97,7 +99,7 @@ func (f *correlation) plan(p padding) {
 		a := &f.areas[i]
 		a.taps, _ = f.tapsOf(f.windows, func(v window) bool { return f.insideRows(v, a.row) && f.insideCols(v, a.col) })
 	}
-	if f.areas != nil {
+	if f.areas != nil || f.strips {
 		return
 	}
 
@@ -193,6 +195,8 @@ const fewWeights = 8 << 10
 func (f *correlation) run(dst, src, packed []float32, images int, accumulate bool) {
 	packed = packed[f.packedAt:]
 	switch {
+	case f.strips:
+		f.runStrips(dst, src, packed, images, accumulate)
 	case f.areas != nil:
 		f.runAreas(dst, src, packed, images, 0, f.rows, accumulate)
 	case f.flat:
@@ -264,7 +268,7 @@ func (f *correlation) tapsInside(r int) []tap {
 // columns returns the padding that f's windows and vectors reach into; none where there are areas.
 func (f *correlation) columns() padding {
 	var p padding
-	if f.areas != nil {
+	if f.areas != nil || f.strips {
 		return p
 	}
 	for _, v := range f.windows {

@@ -50,6 +50,25 @@ func (t *gradTile) run(isa isa) {
 	}
 }
 
+func (t *strip) run(isa isa) {
+	switch {
+	case isa != isaAVX512:
+		t.runGo(isa.lanes())
+	case t.vectors == 1:
+		stripAVX512x1(t)
+	default:
+		stripAVX512x2(t)
+	}
+}
+
+func (t *gradStrip) run(isa isa) {
+	if isa != isaAVX512 {
+		t.runGo()
+		return
+	}
+	gradStripAVX512(t)
+}
+
 // The functions below are the loop of type tile, each for as many vectors as its name ends with.
 
 //go:noescape
@@ -106,3 +125,12 @@ func depthwiseGradTileAVX512x1(t *gradTile)
 
 //go:noescape
 func depthwiseGradTileAVX512x2(t *gradTile)
+
+//go:noescape
+func stripAVX512x1(t *strip)
+
+//go:noescape
+func stripAVX512x2(t *strip)
+
+//go:noescape
+func gradStripAVX512(t *gradStrip)

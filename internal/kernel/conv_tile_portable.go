@@ -2,5 +2,7 @@
 
 package kernel
 
-func (t *tile) run(isa)     { t.runGo() }
-func (t *gradTile) run(isa) { t.runGo() }
+func (t *tile) run(isa)      { t.runGo() }
+func (t *gradTile) run(isa)  { t.runGo() }
+func (t *strip) run(i isa)   { t.runGo(i.lanes()) }
+func (t *gradStrip) run(isa) { t.runGo() }

@@ -6,11 +6,12 @@ package kernel
 // Where there are so few output channels that most of a vector would stay empty, it is turned around: vectors
 // are taken along x, rows of the tiles are output channels, and the sums wait in scratch to be added to dw.
 type weightGrad struct {
-	shape  ConvShape
-	isa    isa
-	f      correlation // forward, for its taps
-	turned bool
-	blocks []block // of one group's output channels, or of a tap's elements of x if turned
+	shape    ConvShape
+	isa      isa
+	f        correlation // forward, for its taps
+	turned   bool
+	inStrips bool    // x is not padded
+	blocks   []block // of one group's output channels, or of a tap's elements of x if turned
 }
 
 func planWeightGrad(s ConvShape, isa isa, p padding) weightGrad {
@@ -22,6 +23,12 @@ func planWeightGrad(s ConvShape, isa isa, p padding) weightGrad {
 	if s.Groups == 1 && s.OutH()*s.OutW() >= 16 && 5*s.Cout*ceilDiv(depth, lanes) < 4*depth*ceilDiv(s.Cout, lanes) {
 		g.turned = true
 		g.blocks = splitChannels(depth, isa)
+		return g
+	}
+	// Few pixels are not worth that sums are loaded and stored for every eight elements.
+	if f.inStrips() && s.OutH()*s.OutW() >= 32 {
+		g.inStrips, g.f.strips = true, true
+		g.f.plan(p)
 	}
 	return g
 }
@@ -43,8 +50,8 @@ func (c *Conv) WeightGradBatch(images int, dw, x, dy, scratch []float32) {
 	need("dw", len(dw), c.shape.Weights())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
 	s := c.shape
-	x = c.padX.pad(scratch, x, images, s.H, s.W, s.Cin)
-	c.weights.run(dw, x, dy, scratch[images*c.padX.scratchLen(s.H, s.W, s.Cin):], images)
+	x = c.weights.f.pad.pad(scratch, x, images, s.H, s.W, s.Cin)
+	c.weights.run(dw, x, dy, scratch[images*c.weights.f.pad.scratchLen(s.H, s.W, s.Cin):], images)
 }
 
 // gradBand is the number of elements of x and dy that are gone through for all of dw before the next: few
@@ -94,6 +101,7 @@ func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows, cols int) {
 		xRow = cols * s.Cin
 	}
 	band := max(1, max(gradBand, s.Weights())/(xRow+dyRow))
+	band = ceilDiv(dyRows, ceilDiv(dyRows, band)) // alike
 	for top := 0; top < dyRows; top += band {
 		bottom := min(top+band, dyRows)
 		for i, tap := range f.taps {
@@ -101,6 +109,10 @@ func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows, cols int) {
 			first := max(top, ceilDiv(max(0, -f.tapRow[i]), s.StrideH))
 			last := min(bottom-1, floorDiv(xRows-1-f.tapRow[i], s.StrideH))
 			if last < first {
+				continue
+			}
+			if g.inStrips {
+				g.strips(dw, x[(first+f.tapRow[i])*xRow:], dy[first*dyRow:], i, last-first+1, band)
 				continue
 			}
 			x, dy := x[first*xRow+tap.x:], dy[first*dyRow:]

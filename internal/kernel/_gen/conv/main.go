@@ -19,6 +19,11 @@ func main() {
 			a.tile(s, v+1, pixels, true)
 			a.gradTile(s, v+1, depthwiseEntries, true)
 		}
+		if s.opmask {
+			a.strip(s, 1, 16)
+			a.strip(s, 2, 8)
+			a.gradStrip(s)
+		}
 		a.peak(s)
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
