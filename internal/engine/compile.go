@@ -32,6 +32,7 @@ type builder struct {
 	values  map[*Tensor]*buffer
 	grads   map[*Tensor]*buffer
 	makers  map[*Tensor]node
+	keeps   map[*Tensor]*keep
 }
 
 // Compile plans the computation of spec.
@@ -51,7 +52,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		p:    newProgram(spec),
 		coef: map[*Loss]float64{}, needs: map[*Tensor]bool{}, wrt: map[*Param]bool{},
 		written: map[*Tensor]bool{}, values: map[*Tensor]*buffer{}, grads: map[*Tensor]*buffer{},
-		makers: map[*Tensor]node{},
+		makers: map[*Tensor]node{}, keeps: map[*Tensor]*keep{},
 	}
 	for _, t := range spec.Objective {
 		b.coef[t.Loss] += t.Coef
@@ -95,6 +96,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		b.values[t].pin = true
 	}
 	b.p.values = b.values
+	b.dropKeeps()
 	b.p.plan()
 	b.p.ready()
 	return b.p, nil
@@ -157,6 +159,9 @@ func (b *builder) wantsBackward(n node) bool {
 
 // value returns the buffer of t.
 func (b *builder) value(t *Tensor) *buffer {
+	if b.p.phase == "backward" && b.values[t] != nil {
+		return b.kept(t)
+	}
 	v, ok := b.values[t]
 	if !ok {
 		v = b.p.newBuffer(t.Name, t.Len())

@@ -65,6 +65,7 @@ func (n *conv) forward(b *builder) {
 	} else if n.plan.ForwardByRows() {
 		b.byRows(n.y.H, x)
 	}
+	b.keepable(n.y)
 }
 
 func (n *conv) backward(b *builder) {

@@ -74,15 +74,9 @@ func (p *Program) newBuffer(name string, size int) *buffer {
 func (p *Program) addStep(s *step, bufs []*buffer) {
 	s.layer, s.phase = p.layer, p.phase
 	for _, v := range bufs {
-		if v == nil {
-			continue
+		if v != nil {
+			s.buffers = append(s.buffers, v)
 		}
-		if !v.used {
-			v.first, v.used = len(p.steps), true
-		}
-		v.last = len(p.steps)
-		s.largest = max(s.largest, v.size)
-		s.buffers = append(s.buffers, v)
 	}
 	p.steps = append(p.steps, s)
 }
@@ -113,6 +107,7 @@ type run struct{ from, to, pieces int }
 
 // plan cuts the steps into segments, these into parts and these into runs, and gives every buffer its place.
 func (p *Program) plan() {
+	p.live()
 	p.cut()
 	partOf, runOf, segmentOf := make([]*part, len(p.steps)), make([]*run, len(p.steps)), make([]int, len(p.steps))
 	for i := range p.segments {
@@ -168,6 +163,19 @@ func (p *Program) plan() {
 	p.workers = make([]*worker, p.threads)
 	for i := range p.workers {
 		p.workers[i] = &worker{arena: make([]float32, localSize), scratch: make([]float32, p.scratch)}
+	}
+}
+
+// live finds out when buffers are in use, and which is a step's largest.
+func (p *Program) live() {
+	for i, s := range p.steps {
+		for _, v := range s.buffers {
+			if !v.used {
+				v.first, v.used = i, true
+			}
+			v.last = i
+			s.largest = max(s.largest, v.size)
+		}
 	}
 }
 
