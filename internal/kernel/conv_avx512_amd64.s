@@ -754,6 +754,17 @@ TEXT ·gradTileAVX512x1(SB), NOSPLIT, $0-8
 	VPXORQ Z14, Z14, Z14
 	VPXORQ Z15, Z15, Z15
 
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
+
 row:
 	MOVQ SI, BX
 	MOVQ DI, DX
@@ -1951,6 +1962,17 @@ TEXT ·depthwiseGradTileAVX512x1(SB), NOSPLIT, $0-8
 	VPXORQ Z3, Z3, Z3
 	VPXORQ Z4, Z4, Z4
 
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
+
 row:
 	MOVQ SI, BX
 	MOVQ DI, DX
@@ -3027,6 +3049,18 @@ TEXT ·gradTileAVX512x2(SB), NOSPLIT, $0-8
 	VPXORQ Z25, Z25, Z25
 	VPXORQ Z26, Z26, Z26
 	VPXORQ Z27, Z27, Z27
+
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x40 // PREFETCHW 64(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
 
 row:
 	MOVQ SI, BX
@@ -4502,6 +4536,18 @@ TEXT ·depthwiseGradTileAVX512x2(SB), NOSPLIT, $0-8
 	VPXORQ Z7, Z7, Z7
 	VPXORQ Z8, Z8, Z8
 	VPXORQ Z9, Z9, Z9
+
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x40 // PREFETCHW 64(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
 
 row:
 	MOVQ SI, BX

@@ -18,9 +18,13 @@ func planWeightGrad(s ConvShape, isa isa, p padding) weightGrad {
 	f := forwardGroups(s, isa, 1)
 	f.plan(p)
 	g := weightGrad{shape: s, isa: isa, f: f, blocks: f.blocks}
-	// It must pay for adding up dw at the end as well.
+	// It must pay for adding up dw at the end as well: more so where there are few pixels at a time for each weight.
 	depth, lanes := f.taps[0].k, isa.lanes() // all taps are alike
-	if s.Groups == 1 && s.OutH()*s.OutW() >= 16 && 5*s.Cout*ceilDiv(depth, lanes) < 4*depth*ceilDiv(s.Cout, lanes) {
+	gain, of := 5, 4
+	if f.flat {
+		gain, of = 2, 1
+	}
+	if s.Groups == 1 && s.OutH()*s.OutW() >= 16 && gain*s.Cout*ceilDiv(depth, lanes) < of*depth*ceilDiv(s.Cout, lanes) {
 		g.turned = true
 		g.blocks = splitChannels(depth, isa)
 		return g
