@@ -60,11 +60,7 @@ func (n *conv) forward(b *builder) {
 		}
 	}, x, y)
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
-	if n.plan.ByPixel() {
-		b.byRows(n.y.H)
-	} else if n.plan.ForwardByRows() {
-		b.byRows(n.y.H, x)
-	}
+	b.inRows(n.plan.ForwardByRows(), n, n.y.H, x)
 	b.keepable(n.y)
 }
 
@@ -75,17 +71,19 @@ func (n *conv) backward(b *builder) {
 		x := b.again(n.x, n.shape.Weights())
 		b.image(n.kernel("weight gradient"), n.shape.Flops(), func(c *chunk) {
 			dw := dw.lane[c.lane]
-			if n.plan.ByPixel() {
+			switch {
+			case n.plan.ByPixel():
 				dy := dy.all(c)
 				n.plan.WeightGradPixels(len(dy)/n.y.C, dw, x.all(c), dy, c.w.scratch)
-				return
+			case c.pieces > 1:
+				r0, r1 := c.rows(n.y.H)
+				n.plan.WeightGradRows(r0, r1, dw, x.whole(c, c.n0, c.n1), dy.whole(c, c.n0, c.n1))
+			default:
+				n.plan.WeightGradBatch(c.n1-c.n0, dw, x.all(c), dy.all(c), c.w.scratch)
 			}
-			n.plan.WeightGradBatch(c.n1-c.n0, dw, x.all(c), dy.all(c), c.w.scratch)
 		}, x, dy)
 		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
-		if n.plan.ByPixel() {
-			b.byRows(n.y.H)
-		}
+		b.inRows(n.plan.WeightGradByRows(), n, n.y.H, x, dy)
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -113,10 +111,15 @@ func (n *conv) backward(b *builder) {
 		}
 	}, dx, dy)
 	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.inRows(n.plan.InputGradByRows(), n, n.x.H, dy)
+}
+
+// inRows is byRows for a step of n, which needs what it reads complete, if it works by rows and not by pixels.
+func (b *builder) inRows(can bool, n *conv, rows int, reads ...*buffer) {
 	if n.plan.ByPixel() {
-		b.byRows(n.x.H)
-	} else if n.plan.InputGradByRows() {
-		b.byRows(n.x.H, dy)
+		b.byRows(rows)
+	} else if can {
+		b.byRows(rows, reads...)
 	}
 }
 

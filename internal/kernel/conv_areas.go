@@ -13,6 +13,10 @@ const fewColumns = 4
 // split cuts the destination into areas, where that is better than to pad the source: where the edges are single runs
 // of pixels around an interior that is wide enough.
 func (f *correlation) split() {
+	if f.inStencils() {
+		f.stencil, f.zeros = true, make([]float32, f.w*f.cin)
+		return
+	}
 	if f.inStrips() {
 		f.strips, f.zeros = true, make([]float32, f.cin)
 		return

@@ -39,9 +39,24 @@ func (c *Conv) needPixels(n int, outputs, inputs []float32, output, input string
 	need(input, len(inputs), n*c.shape.Cin)
 }
 
-// ForwardByRows and InputGradByRows report whether ForwardRows and InputGradRows may be used.
-func (c *Conv) ForwardByRows() bool   { return c.forward.areas != nil }
-func (c *Conv) InputGradByRows() bool { return len(c.backward) == 1 && c.backward[0].areas != nil }
+// ForwardByRows reports whether ForwardRows may be used.
+func (c *Conv) ForwardByRows() bool { return c.forward.byRows() }
+
+// InputGradByRows reports whether InputGradRows may be used.
+func (c *Conv) InputGradByRows() bool { return len(c.backward) == 1 && c.backward[0].byRows() }
+
+// WeightGradByRows reports whether WeightGradRows may be used.
+func (c *Conv) WeightGradByRows() bool { return c.weights.f.stencil }
+
+func (f *correlation) byRows() bool { return f.areas != nil || f.stencil }
+
+func (f *correlation) runSome(dst, src, packed []float32, r0, r1 int, accumulate bool) {
+	if f.stencil {
+		f.runStencils(dst, src, packed, 1, r0, r1, accumulate)
+		return
+	}
+	f.runAreas(dst, src, packed, 1, r0, r1, accumulate)
+}
 
 // ForwardRows is Forward for rows r0 to r1 of y, with which y begins; x is complete.
 func (c *Conv) ForwardRows(r0, r1 int, y, x, packed []float32) {
@@ -50,7 +65,7 @@ func (c *Conv) ForwardRows(r0, r1 int, y, x, packed []float32) {
 	need("y", len(y), (r1-r0)*s.OutW()*s.Cout)
 	need("x", len(x), s.H*s.W*s.Cin)
 	need("packed weights", len(packed), c.PackedLen())
-	c.forward.runAreas(y, x, packed, 1, r0, r1, false)
+	c.forward.runSome(y, x, packed, r0, r1, false)
 }
 
 // InputGradRows is InputGrad for rows r0 to r1 of dx, with which dx begins; dy is complete.
@@ -60,7 +75,17 @@ func (c *Conv) InputGradRows(r0, r1 int, dx, dy, packedGrad []float32, accumulat
 	need("dx", len(dx), (r1-r0)*s.W*s.Cin)
 	need("dy", len(dy), s.OutH()*s.OutW()*s.Cout)
 	need("packed weights", len(packedGrad), c.PackedGradLen())
-	c.backward[0].runAreas(dx, dy, packedGrad, 1, r0, r1, accumulate)
+	c.backward[0].runSome(dx, dy, packedGrad, r0, r1, accumulate)
+}
+
+// WeightGradRows is WeightGrad for rows r0 to r1 of dy; x and dy are complete.
+func (c *Conv) WeightGradRows(r0, r1 int, dw, x, dy []float32) {
+	s := c.shape
+	needRows(c.WeightGradByRows(), r0, r1, s.OutH())
+	need("dw", len(dw), s.Weights())
+	need("x", len(x), s.H*s.W*s.Cin)
+	need("dy", len(dy), s.OutH()*s.OutW()*s.Cout)
+	c.weights.stencils(dw, x, dy, r0, r1)
 }
 
 func needRows(can bool, r0, r1, rows int) {

@@ -29,6 +29,11 @@ func planWeightGrad(s ConvShape, isa isa, p padding) weightGrad {
 		g.blocks = splitChannels(depth, isa)
 		return g
 	}
+	if f.inStencils() {
+		g.f.stencil, g.f.zeros = true, make([]float32, f.w*f.cin)
+		g.f.plan(p)
+		return g
+	}
 	// Few pixels are not worth that sums are loaded and stored for every eight elements.
 	if f.inStrips() && s.OutH()*s.OutW() >= 32 {
 		g.inStrips, g.f.strips = true, true
@@ -100,6 +105,10 @@ func (g *weightGrad) turn(dw, sums []float32) {
 // for each.
 func (g *weightGrad) rows(dw, x, dy, sums []float32, xRows, dyRows, cols int) {
 	s, f := g.shape, &g.f
+	if f.stencil {
+		g.stencils(dw, x, dy, 0, dyRows)
+		return
+	}
 	xRow, dyRow := s.StrideH*f.srcRow, cols*s.Cout
 	if f.flat {
 		xRow = cols * s.Cin
