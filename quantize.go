@@ -37,7 +37,8 @@ type LayerCost struct {
 
 // Quantize makes a quantized network of m. It checks o first (see Options.Check), reports through o.Progress,
 // and stops between two steps when ctx is cancelled: then the checkpoint is written, where there is a
-// directory for it, and the error is ErrInterrupted. Method "rtn" takes a minute and keeps no checkpoint.
+// directory for it, and the error is ErrInterrupted. Methods that do not train take a minute
+// at most, unless images are optimised, and keep no checkpoint.
 //
 // The checkpoint of a finished run stays where it is: resumed, it ends in the same bytes once more. A run
 // without Options.Resume begins anew and removes it first. With Options.Resume and no checkpoint there, it begins
@@ -48,7 +49,7 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}
 	start := time.Now()
 	r, err := quantize(ctx, m, o.withDefaults())
-	if err != nil && o.Method == "rtn" {
+	if err != nil && !o.Trains() {
 		return nil, interruptedBriefly(ctx, err)
 	}
 	if err != nil {

@@ -31,15 +31,22 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	checkpoint := ""
-	if o.Method != "rtn" {
+	if traits[o.Method].trains {
 		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
 	} else if o.CheckpointDir != "" {
-		o.Log.Warn("method rtn takes seconds and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+		o.Log.Warn("method "+o.Method+" does not train and keeps no checkpoint", "checkpoint", o.CheckpointDir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	run, err := m.runMethod(ctx, o, p, images, checkpoint)
+	mo := methodOptions(o, p)
+	mo.Pixels = (*preprocess.Spec)(&m.pre)
+	mo.Images = images
+	if checkpoint != "" {
+		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
+		mo.Fingerprint = fingerprint(m, o, images)
+	}
+	run, err := m.runMethod(ctx, o, mo)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -68,20 +75,6 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}, nil
 }
 
-func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, images []float32, checkpoint string) (*method.Result, error) {
-	mo := methodOptions(o, p)
-	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	mo.Images = images
-	if o.Method == "rtn" {
-		return method.RTN(ctx, m.net, mo)
-	}
-	if checkpoint != "" {
-		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
-		mo.Fingerprint = fingerprint(m, o, images)
-	}
-	return method.ZAQ(ctx, m.net, mo)
-}
-
 // methodOptions are o in the words of package method, without what depends on the model.
 func methodOptions(o Options, p quant.Precision) method.Options {
 	z := o.ZAQ
@@ -95,17 +88,23 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		},
 		MSE:      o.WeightRange == "mse",
 		Observer: o.Observer,
+		Source:   o.Images,
+		KeepBias: o.KeepBias,
 		Seed:     o.Seed,
 		Generator: method.Generator{
 			Batch: z.Batch, Warmup: z.Warmup, LR: warmupLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 			HeldBack: min(heldBackBatches*z.Batch, 1024),
 		},
-		ZAQ: method.ZAQOptions{
+		Tune: method.TuneOptions{
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
-			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA,
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
 			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
+		ZAQ: method.ZAQOptions{
+			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA, FeatureLoss: z.FeatureLoss, Uniform: z.LayerWeights == "uniform",
+		},
+		GDFQ:    method.GDFQOptions{Statistics: o.GDFQ.Statistics, Distill: o.GDFQ.Distill, Temperature: o.GDFQ.Temperature},
+		Synth:   o.Synth.images(z.Batch),
 		Every:   o.CheckpointEvery,
 		Profile: o.Profile.engine(),
 		Warn:    func(text string) { o.Log.Warn(text) },
@@ -125,7 +124,7 @@ const (
 )
 
 // phases are the names that package method has for them.
-var phases = map[string]string{"warm up": PhaseWarmUp, "calibrate": PhaseMeasure, "train": PhaseTrain}
+var phases = map[string]string{"warm up": PhaseWarmUp, "images": PhaseImages, "calibrate": PhaseMeasure, "train": PhaseTrain}
 
 func metrics(ms []method.Metric) []Metric {
 	var out []Metric
@@ -142,6 +141,11 @@ func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	described, err := m.description.metadata()
+	if err != nil {
+		return nil, err
+	}
+	metadata = append(metadata, described...)
 	file, err := nn.Export(net, nn.ExportOptions{
 		Opset: int64(o.Opset), Int4Storage: o.Int4Storage,
 		Metadata: metadata, ProducerName: producer, ProducerVersion: q.Version,

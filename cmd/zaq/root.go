@@ -126,5 +126,5 @@ func (a *app) printProfile(p *zaq.Profile) {
 
 // load reads a model with the preprocessing flags of the command line.
 func (a *app) load(path string, p *preprocessFlags) (*zaq.Model, error) {
-	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithPreprocessing(p.apply))
+	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithDescription(p.describe), zaq.WithPreprocessing(p.apply))
 }

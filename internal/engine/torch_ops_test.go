@@ -20,6 +20,7 @@ func TestTorch(t *testing.T) {
 	cases = append(cases, shapeCases(t)...)
 	cases = append(cases, lossCases(t)...)
 	cases = append(cases, optimizerCases(t)...)
+	cases = append(cases, methodCases(t)...)
 	cases = append(cases, sharedParamCase(t))
 	askTorch(t, cases, 1e-4)
 }
