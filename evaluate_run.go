@@ -45,7 +45,9 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 		if err := m.readInputs(p.Input(), set, i, n, nil); err != nil {
 			return nil, err
 		}
-		p.Run()
+		if err := p.Run(); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
 		if err := e.count(p.Output(0)[:n*classes], classes, set.Labels[i:i+n]); err != nil {
 			return nil, fmt.Errorf("%s: %w", spec, err)
 		}

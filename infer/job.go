@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"math/bits"
 	"runtime"
 	"sync/atomic"
 
@@ -26,17 +27,19 @@ func (a *arena) fail(err error) {
 
 // job is a call's memory and its goroutines. The goroutine of the call works itself, and starts others that help.
 //
-// What there is to do is one number, the ticket: a step and how many of its parts are taken. Whoever adds one to it has the
-// next part; whoever finishes the last part of a step sets it to the next step. A helper that comes late, or never,
-// makes a call slow but not wrong.
+// What there is to do with one image is one number, the ticket: a step, and a bit for each of its parts that is taken. Part i
+// is for goroutine i, which has the neighbouring rows of the step before in its cache; others take it when that one does not come.
+// Whoever finishes the last part of a step sets the ticket to the next step. A helper that comes late, or never, makes a call
+// slow but not wrong.
 type job struct {
 	p      *Program
 	arenas []*arena // the first is that of the call; the others, of helpers with images of their own, are made when needed
 
+	ctx             context.Context // of the call, as the others here
 	inputs, outputs []Tensor
 	batch           int
 
-	ticket  atomic.Uint64 // step<<32 | parts taken; or the number of images taken
+	ticket  atomic.Uint64 // step<<32 | parts taken, a bit each; or the number of images taken
 	done    atomic.Int64  // parts of the step that are finished
 	failed  atomic.Pointer[error]
 	helpers []helper
@@ -45,6 +48,7 @@ type job struct {
 // helper is a goroutine that may be running.
 type helper struct {
 	running atomic.Bool
+	step    atomic.Int64 // the last one that it had a part of
 	byParts func()
 	byImage func()
 }
@@ -70,7 +74,7 @@ func newArena(p *Program, goroutines int) *arena {
 
 // forget drops the caller's memory.
 func (j *job) forget() {
-	j.inputs, j.outputs = nil, nil
+	j.ctx, j.inputs, j.outputs = nil, nil, nil
 	for _, a := range j.arenas {
 		if a != nil {
 			clear(a.inputs)
@@ -93,14 +97,14 @@ func (j *job) set(a *arena, image int) {
 }
 
 func (j *job) run(ctx context.Context, outputs, inputs []Tensor, batch int) error {
-	j.inputs, j.outputs, j.batch = inputs, outputs, batch
+	j.ctx, j.inputs, j.outputs, j.batch = ctx, inputs, outputs, batch
 	if batch == 1 && len(j.helpers) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		return j.shared()
 	}
-	return j.spread(ctx)
+	return j.spread()
 }
 
 // serial computes the image that the arena points to.
@@ -115,11 +119,11 @@ func (j *job) serial(a *arena) error {
 const finished = 1 << 63
 
 // spread computes a batch, every goroutine images of its own.
-func (j *job) spread(ctx context.Context) error {
+func (j *job) spread() error {
 	if j.batch == 1 || len(j.helpers) == 0 {
 		a := j.arenas[0]
 		for i := range j.batch {
-			if err := ctx.Err(); err != nil {
+			if err := j.ctx.Err(); err != nil {
 				return err
 			}
 			j.set(a, i)
@@ -139,11 +143,7 @@ func (j *job) spread(ctx context.Context) error {
 		j.helpers[i].running.Store(true)
 		go j.helpers[i].byImage()
 	}
-	for j.image(0) {
-		if err := ctx.Err(); err != nil {
-			j.failed.CompareAndSwap(nil, &err)
-		}
-	}
+	j.images(0)
 	j.wait()
 	j.ticket.Store(finished)
 	if err := j.failed.Load(); err != nil {
@@ -161,6 +161,9 @@ func (j *job) wait() {
 	}
 }
 
+// fail ends the call with an error, unless there is one.
+func (j *job) fail(err error) { j.failed.CompareAndSwap(nil, &err) }
+
 // images computes images until none is left.
 func (j *job) images(worker int) {
 	for j.image(worker) {
@@ -173,20 +176,24 @@ func (j *job) image(worker int) bool {
 	if i >= uint64(j.batch) || j.failed.Load() != nil {
 		return false
 	}
+	if err := j.ctx.Err(); err != nil {
+		j.fail(err)
+		return false
+	}
 	a := j.arenas[worker]
 	j.set(a, int(i))
 	if err := j.serial(a); err != nil {
-		j.failed.CompareAndSwap(nil, &err)
+		j.fail(err)
 	}
 	return true
 }
 
-// partsPerWorker is how many parts a step is cut into for each goroutine: more, and one that is late costs less.
-const partsPerWorker = 2
+// maxParts is the number of parts that a ticket has bits for.
+const maxParts = 32
 
 // partsOf is the number of parts of a step.
 func (j *job) partsOf(step int) int {
-	return min(j.p.parts[step], partsPerWorker*(1+len(j.helpers)))
+	return min(j.p.parts[step], 1+len(j.helpers), maxParts)
 }
 
 // shared computes one image with all goroutines at every step.
@@ -196,17 +203,19 @@ func (j *job) shared() error {
 	j.done.Store(0)
 	j.ticket.Store(0)
 	for i := range j.helpers {
-		if h := &j.helpers[i]; h.running.CompareAndSwap(false, true) {
+		h := &j.helpers[i]
+		h.step.Store(0)
+		if h.running.CompareAndSwap(false, true) {
 			go h.byParts()
 		}
 	}
 	for spins := 0; ; spins++ {
-		worked, more := j.part(0)
+		worked, more := j.part(0, spins)
 		if !more {
 			return a.err
 		}
 		if worked {
-			spins = 0
+			spins = -1
 		} else if spins > 1000 {
 			runtime.Gosched()
 		}
@@ -219,26 +228,40 @@ const linger = 20000
 // helpParts helps until there has been nothing to do for a while.
 func (j *job) helpParts(worker int) {
 	for idle := 0; idle < linger; idle++ {
-		if worked, _ := j.part(worker); worked {
-			idle = 0
+		if worked, _ := j.part(worker, idle); worked {
+			idle = -1
 		} else if idle%1000 == 999 {
 			runtime.Gosched()
 		}
 	}
 }
 
-// part does a part of the present step, if one is left. It reports whether it did, and whether the image is not finished.
-func (j *job) part(worker int) (worked, more bool) {
+// patience is how often a goroutine looks in vain before it does the part of another.
+const patience = 200
+
+// part does a part of the present step, if there is one for the worker after so many looks in vain. It reports whether it did, and
+// whether the image is not finished.
+func (j *job) part(worker, looks int) (worked, more bool) {
 	t := j.ticket.Load()
 	if t >= finished {
 		return false, false
 	}
-	step, taken := int(t>>32), int(uint32(t))
+	step, taken := int(t>>32), uint32(t)
 	parts := j.partsOf(step)
-	if taken >= parts || !j.ticket.CompareAndSwap(t, t+1) {
+	mine := worker
+	if mine >= parts || taken&(1<<mine) != 0 {
+		mine = bits.TrailingZeros32(^taken)
+		if mine >= parts || looks < patience && !j.absent(mine, step) {
+			return false, true
+		}
+	}
+	if !j.ticket.CompareAndSwap(t, t|1<<mine) {
 		return false, true
 	}
-	j.p.steps[step].run(j.arenas[0], worker, taken, parts)
+	if worker > 0 {
+		j.helpers[worker-1].step.Store(int64(step))
+	}
+	j.p.steps[step].run(j.arenas[0], worker, mine, parts)
 	if j.done.Add(1) < int64(parts) {
 		return true, true
 	}
@@ -249,4 +272,9 @@ func (j *job) part(worker int) (worked, more bool) {
 	}
 	j.ticket.Store(uint64(step+1) << 32)
 	return true, true
+}
+
+// absent reports whether a goroutine has not been seen for some steps.
+func (j *job) absent(worker, step int) bool {
+	return worker > 0 && j.helpers[worker-1].step.Load() < int64(step)-4
 }

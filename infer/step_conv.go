@@ -51,6 +51,8 @@ type convStep struct {
 	factors []float32
 	fixed   bool
 	conv    *intkernel.Conv
+
+	depthwise bool
 }
 
 func (s *convStep) prepare() {
@@ -59,13 +61,20 @@ func (s *convStep) prepare() {
 	shape.Out = y.m
 	s.conv = intkernel.NewConv(shape, s.weights.w, s.weights.bias, x.grid.zero,
 		intkernel.NewRequant(s.factors, g.zero, g.qmin, g.qmax, s.fixed))
+	s.depthwise = s.weights.op.Groups > 1
 	s.weights, s.factors = weights{}, nil
 }
 
 // convWorth is the least work of a part in operations, some microseconds.
-const convWorth = 1 << 20
+const convWorth = 1 << 19
 
-func (s *convStep) parts() int { return max(1, min(s.conv.Units(), int(s.ops/convWorth))) }
+func (s *convStep) parts() int {
+	work := s.ops
+	if s.depthwise {
+		work *= 8 // they multiply less at a time
+	}
+	return max(1, min(s.conv.Units(), int(work/convWorth)))
+}
 
 func (s *convStep) run(a *arena, worker, i, n int) {
 	x, y := s.in[0].bytes(a), s.out.bytes(a)

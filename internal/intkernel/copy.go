@@ -1,5 +1,7 @@
 package intkernel
 
+import "slices"
+
 // Copy puts elements of one image in other places of another.
 type Copy struct {
 	dst, src Map
@@ -9,6 +11,7 @@ type Copy struct {
 	// Where rows, columns and channels are chosen each for itself: the ones of the source, -1 for zeros.
 	ys, xs   []int32
 	channels []span
+	zeros    bool // some of them are
 
 	offsets []int32 // else: of every element of the result, row by row; -1: zero
 	count   int     // channels of the result
@@ -65,6 +68,7 @@ func (c *Copy) separate(index []int32) bool {
 		}
 	}
 	c.ys, c.xs = ys, xs
+	c.zeros = slices.Contains(ys, -1) || slices.Contains(xs, -1) || slices.Contains(cs, -1)
 	for i := 0; i < n; {
 		s := span{dst: i, src: int(cs[i]), n: 1}
 		for i+s.n < n && (s.src < 0 && cs[i+s.n] < 0 || s.src >= 0 && int(cs[i+s.n]) == s.src+s.n) {
@@ -137,19 +141,30 @@ func (c *Copy) elements(row, src []uint8, y int) {
 }
 
 func (c *Copy) pixels(row, src []uint8, y int) {
-	for x, from := range c.xs {
-		pixel := row[x*c.dst.Pixel():]
-		outside := from < 0 || c.ys[y] < 0
-		at := 0
-		if !outside {
-			at = c.src.At(int(c.ys[y]), int(from))
-		}
-		for _, s := range c.channels {
-			if outside || s.src < 0 {
-				fill(pixel[s.dst:s.dst+s.n], c.zero)
-			} else {
-				copy(pixel[s.dst:s.dst+s.n], src[at+s.src:])
+	pixel := c.dst.Pixel()
+	if c.zeros { // all at once, then the others
+		if c.count == c.dst.C {
+			fill(row[:c.dst.W*pixel], c.zero)
+		} else {
+			for x := range c.dst.W {
+				fill(row[x*pixel:x*pixel+c.count], c.zero)
 			}
+		}
+	}
+	if c.ys[y] < 0 {
+		return
+	}
+	base := c.src.At(int(c.ys[y]), 0)
+	for _, s := range c.channels {
+		if s.src < 0 {
+			continue
+		}
+		to := s.dst
+		for _, from := range c.xs {
+			if from >= 0 {
+				copy(row[to:to+s.n], src[base+int(from)*c.src.Pixel()+s.src:])
+			}
+			to += pixel
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package intkernel
 
+import "encoding/binary"
+
 // Map is how an image of H by W pixels of C channels lies in memory:
 //
 //	pixel (y, x), channel c: Origin() + y*Row() + x*Pixel() + c
@@ -54,12 +56,23 @@ func (m Map) FillBorder(x []uint8, y0, y1 int, v uint8) {
 	}
 }
 
+// fill sets all of x, often a pixel, to v.
 func fill(x []uint8, v uint8) {
-	if len(x) == 0 {
-		return
+	word := uint64(v) * 0x0101010101010101
+	rest := x
+	for len(rest) >= 8 {
+		if len(x)-len(rest) >= 64 { // a large one: copies are faster
+			n := len(x) - len(rest)
+			n += copy(rest, x[:n])
+			for n < len(x) {
+				n += copy(x[n:], x[:n])
+			}
+			return
+		}
+		binary.LittleEndian.PutUint64(rest, word)
+		rest = rest[8:]
 	}
-	x[0] = v
-	for n := 1; n < len(x); n *= 2 {
-		copy(x[n:], x[:n])
+	for i := range rest {
+		rest[i] = v
 	}
 }

@@ -120,6 +120,7 @@ func (n *Network) Clone() *Network {
 		Values:  make(map[string]*Value, len(n.Values)),
 
 		Opset:    n.Opset,
+		Domains:  maps.Clone(n.Domains),
 		Metadata: maps.Clone(n.Metadata),
 		BatchDim: n.BatchDim,
 	}
@@ -144,6 +145,8 @@ func (n *Network) Clone() *Network {
 			op = ChannelClip{slices.Clone(o.Min), slices.Clone(o.Max)}
 		case Pad:
 			op = Pad{slices.Clone(o.Pads), o.Value}
+		case Reshape:
+			op = Reshape{slices.Clone(o.Shape)}
 		}
 		c.Layers[i] = &Layer{l.Name, op, slices.Clone(l.In), slices.Clone(l.Out)}
 	}

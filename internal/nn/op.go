@@ -1,6 +1,10 @@
 package nn
 
-import "zaq/internal/quant"
+import (
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
+	"zaq/internal/quant"
+)
 
 // Op is what a layer does: one of the struct types below, by value.
 type Op interface {
@@ -62,6 +66,41 @@ type Pad struct {
 	Value float32
 }
 
+// Reshape gives x another shape, of as many elements and with the batch axis in its place.
+type Reshape struct{ Shape []int }
+
+// Concat joins its inputs along an axis.
+type Concat struct{ Axis int }
+
+// Scale is Factor*x. No file has it: InIntegers makes it.
+type Scale struct{ Factor float32 }
+
+// Operator is any other operator of ONNX, in the form of the operator set that the file had. Its inputs may be
+// constants, its outputs more than one and of any type.
+type Operator struct {
+	Type, Domain string
+	Opset        int64 // of the domain
+	Attributes   []*onnx.Attribute
+}
+
+// Node returns the operator as package operator takes it, with the layer's inputs and outputs.
+func (o Operator) Node(l *Layer) *onnx.Node {
+	return &onnx.Node{Name: l.Name, OpType: o.Type, Domain: o.Domain, Inputs: l.In, Outputs: l.Out, Attributes: o.Attributes}
+}
+
+// Moves reports whether the operator only moves, repeats or drops elements of its first input. (The others must be
+// constants for that.)
+func (o Operator) Moves() bool {
+	if !operator.Known(o.Domain, o.Type) {
+		return false
+	}
+	if o.Type == "Resize" || o.Type == "Upsample" {
+		mode := (&onnx.Node{Attributes: o.Attributes}).Attr("mode")
+		return mode == nil || string(mode.String) == "nearest"
+	}
+	return operator.Moves(o.Type)
+}
+
 // Identity passes x on.
 type Identity struct{}
 
@@ -82,5 +121,9 @@ func (Flatten) Kind() string           { return "Flatten" }
 func (Gemm) Kind() string              { return "Gemm" }
 func (Slice) Kind() string             { return "Slice" }
 func (Pad) Kind() string               { return "Pad" }
+func (Reshape) Kind() string           { return "Reshape" }
+func (Concat) Kind() string            { return "Concat" }
+func (Scale) Kind() string             { return "Scale" }
+func (o Operator) Kind() string        { return o.Type }
 func (Identity) Kind() string          { return "Identity" }
 func (FakeQuant) Kind() string         { return "FakeQuant" }

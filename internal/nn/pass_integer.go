@@ -42,6 +42,8 @@ func (p *integers) layer(l *Layer) {
 		p.weighted(l)
 	case Add:
 		p.add(l)
+	case Operator:
+		p.operator(l, op)
 	default:
 		if p.scale[l.In[0]] != 0 && homogeneous(l.Op) && !p.isOutput(l.Out[0]) {
 			p.scale[l.Out[0]] = p.scale[l.In[0]]
@@ -52,13 +54,27 @@ func (p *integers) layer(l *Layer) {
 	}
 }
 
+// operator makes a product of integers one of two tensors on grids; what only moves may move integers.
+func (p *integers) operator(l *Layer, op Operator) {
+	held := p.scale[l.In[0]]
+	switch {
+	case held != 0 && op.Moves() && !p.isOutput(l.Out[0]):
+		p.scale[l.Out[0]] = held
+	case op.Type == "Mul" && len(l.In) == 2 && held != 0 && p.scale[l.In[1]] != 0 && !p.isOutput(l.Out[0]):
+		p.scale[l.Out[0]] = held * p.scale[l.In[1]]
+	default:
+		p.makeReal(l)
+	}
+	p.layers = append(p.layers, l)
+}
+
 // homogeneous reports whether op(k*x) = k*op(x) for k > 0.
 func homogeneous(op Op) bool {
 	switch op.(type) {
 	case Relu, LeakyRelu, AveragePool, GlobalAveragePool:
 		return true
 	}
-	return moves(op)
+	return Moves(op)
 }
 
 func (p *integers) isOutput(name string) bool { return slices.Contains(p.n.Outputs, name) }
@@ -182,12 +198,8 @@ func (p *integers) wanted(name string) float32 {
 
 // times returns a tensor that is factor times another.
 func (p *integers) times(name string, factor float32) string {
-	channels := 1
-	if s := p.n.Values[name].Shape; len(s) > 1 {
-		channels = s[1]
-	}
 	out := p.value(name+"_scaled", name)
-	p.multiply(name, out, slices.Repeat([]float32{factor}, channels))
+	p.layers = append(p.layers, &Layer{Name: out + "_factor", Op: Scale{factor}, In: []string{name}, Out: []string{out}})
 	return out
 }
 
