@@ -58,6 +58,9 @@ type PreNorm struct {
 
 // Lower adds net to g, reading its inputs from the given tensors.
 func Lower(g *Graph, net *nn.Network, inputs map[string]*Tensor, o LowerOptions) (*Lowered, error) {
+	if g.fast && net.Integers {
+		return nil, errors.New("a network in integers, whose sums must be exact, in a graph for training")
+	}
 	l := &lowering{
 		g: g, o: o, params: map[string]*Param{}, onGrid: map[*Tensor]*quant.Quantizer{},
 		Lowered: &Lowered{Tensors: map[string]*Tensor{}, Weights: map[string]*Weight{}, net: net},

@@ -123,6 +123,7 @@ func (n *Network) Clone() *Network {
 		Domains:  maps.Clone(n.Domains),
 		Metadata: maps.Clone(n.Metadata),
 		BatchDim: n.BatchDim,
+		Integers: n.Integers,
 	}
 	quantizers := make(map[*quant.Quantizer]*quant.Quantizer)
 	cloneQuantizer := func(q *quant.Quantizer) *quant.Quantizer {

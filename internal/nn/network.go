@@ -24,6 +24,7 @@ type Network struct {
 	Opset    int64             // of the default domain, as the file had it
 	Domains  map[string]int64  // the other operator sets of the file
 	Metadata map[string]string // free metadata of the file
+	Integers bool              // tensors hold integers (InIntegers): sums must be exact
 	BatchDim string            // the file's name for the batch axis, such as "N"; "" where it was baked in as 1
 }
 

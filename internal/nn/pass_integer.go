@@ -24,6 +24,7 @@ func InIntegers(n *Network) {
 		p.layer(l)
 	}
 	n.Layers = p.layers
+	n.Integers = true
 	n.prune()
 }
 
