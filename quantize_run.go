@@ -39,7 +39,8 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := m.runMethod(ctx, o, p, images, checkpoint)
+	trunk, tail := nn.Cut(m.net)
+	run, err := m.runMethod(ctx, o, p, trunk, images, checkpoint)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -49,11 +50,15 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := nn.FoldBatchNorm(run.Net); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
+	whole, err := nn.Join(run.Net, tail)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
 	q := &Quantized{
 		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
-	data, err := m.export(run.Net, q, o)
+	data, err := m.export(whole, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
@@ -68,18 +73,18 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}, nil
 }
 
-func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, images []float32, checkpoint string) (*method.Result, error) {
+func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, net *nn.Network, images []float32, checkpoint string) (*method.Result, error) {
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
 	if o.Method == "rtn" {
-		return method.RTN(ctx, m.net, mo)
+		return method.RTN(ctx, net, mo)
 	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
-	return method.ZAQ(ctx, m.net, mo)
+	return method.ZAQ(ctx, net, mo)
 }
 
 // methodOptions are o in the words of package method, without what depends on the model.
