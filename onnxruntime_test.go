@@ -30,14 +30,14 @@ func TestONNXRuntime(t *testing.T) {
 			if e.Top1 < tt.floor {
 				t.Errorf("%d of %d right, want %d", e.Top1, e.N, tt.floor)
 			}
-			optimized := filepath.Join(t.TempDir(), "optimized.onnx")
+			optimized, extended := filepath.Join(t.TempDir(), "optimized.onnx"), filepath.Join(t.TempDir(), "extended.onnx")
 			for _, at := range []struct {
 				oracle.ORTOptions
 				same int
 			}{
 				{oracle.ORTOptions{Level: oracle.Disabled}, 997},
 				{oracle.ORTOptions{Level: oracle.Basic}, 997},
-				{oracle.ORTOptions{Level: oracle.Extended}, 999},
+				{oracle.ORTOptions{Level: oracle.Extended, SaveOptimized: extended}, 999},
 				{oracle.ORTOptions{Level: oracle.All, SaveOptimized: optimized}, 999},
 			} {
 				if same := agreement(e.Classes, ortClasses(t, q, data, at.ORTOptions)); same < at.same {
@@ -47,6 +47,12 @@ func TestONNXRuntime(t *testing.T) {
 			written, run := operators(t, q.Path()), operators(t, optimized)
 			if written["Conv"] != 19 || run["QLinearConv"] != written["Conv"] || run["Conv"] != 0 {
 				t.Errorf("of %d convolutions ONNX Runtime runs %d in integers and %d in float", written["Conv"], run["QLinearConv"], run["Conv"])
+			}
+			run = operators(t, extended)
+			for name, n := range zaq.Inspect(q).Kernels {
+				if run[name] != n {
+					t.Errorf("Inspect predicts %d %s, ONNX Runtime runs %d", n, name, run[name])
+				}
 			}
 		})
 	}

@@ -46,7 +46,8 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
-	run, err := m.runMethod(ctx, o, mo)
+	trunk, tail := nn.Cut(m.net)
+	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -56,11 +57,15 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := nn.FoldBatchNorm(run.Net); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
+	whole, err := nn.Join(run.Net, tail)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
 	q := &Quantized{
 		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
-	data, err := m.export(run.Net, q, o)
+	data, err := m.export(whole, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
@@ -141,6 +146,11 @@ func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	described, err := m.description.metadata()
+	if err != nil {
+		return nil, err
+	}
+	metadata = append(metadata, described...)
 	file, err := nn.Export(net, nn.ExportOptions{
 		Opset: int64(o.Opset), Int4Storage: o.Int4Storage,
 		Metadata: metadata, ProducerName: producer, ProducerVersion: q.Version,

@@ -8,6 +8,8 @@ import (
 
 	"zaq/internal/kernel"
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
 	"zaq/internal/quant"
 )
 
@@ -56,8 +58,11 @@ type PreNorm struct {
 
 // Lower adds net to g, reading its inputs from the given tensors.
 func Lower(g *Graph, net *nn.Network, inputs map[string]*Tensor, o LowerOptions) (*Lowered, error) {
+	if g.fast && net.Integers {
+		return nil, errors.New("a network in integers, whose sums must be exact, in a graph for training")
+	}
 	l := &lowering{
-		g: g, o: o, params: map[string]*Param{},
+		g: g, o: o, params: map[string]*Param{}, onGrid: map[*Tensor]*quant.Quantizer{},
 		Lowered: &Lowered{Tensors: map[string]*Tensor{}, Weights: map[string]*Weight{}, net: net},
 	}
 	if s := o.Share; s != nil {
@@ -90,6 +95,7 @@ type lowering struct {
 	o      LowerOptions
 	params map[string]*Param // by the name of the constant
 	sites  []*Site           // shared ones that are still to come
+	onGrid map[*Tensor]*quant.Quantizer
 }
 
 func (l *lowering) layer(layer *nn.Layer) error {
@@ -98,6 +104,11 @@ func (l *lowering) layer(layer *nn.Layer) error {
 	}
 	name := layer.Out[0]
 	x := l.Tensors[layer.In[0]]
+	if op, ok := layer.Op.(nn.Operator); ok && x == nil {
+		y, err := l.operator(layer, op, l.o.Prefix+name)
+		l.Tensors[name] = y
+		return err
+	}
 	if x == nil {
 		return fmt.Errorf("input %q is not a computed tensor", layer.In[0])
 	}
@@ -106,6 +117,9 @@ func (l *lowering) layer(layer *nn.Layer) error {
 		return err
 	}
 	l.Tensors[name] = y
+	if q := l.onGrid[x]; q != nil && nn.Moves(layer.Op) && y != x {
+		l.onGrid[y] = q
+	}
 	return nil
 }
 
@@ -134,6 +148,14 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 			return nil, fmt.Errorf("sum of %v and %v", x, other)
 		}
 		return l.g.Add(name, x, other), nil
+	case nn.IntegerAdd:
+		other := l.Tensors[layer.In[1]]
+		if other == nil {
+			return nil, fmt.Errorf("input %q is not a computed tensor", layer.In[1])
+		}
+		return l.g.Combine(name, x, other, operator.Pair{
+			Value: func(a, b float64) float64 { return float64(op.Sum(float32(a), float32(b))) },
+		})
 	case nn.AveragePool:
 		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
 	case nn.MaxPool:
@@ -144,9 +166,17 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 		// A flattened map keeps its NHWC order; what reads it permutes its weights instead.
 		return x, nil
 	case nn.Slice:
-		return l.slice(op, name, x)
+		return l.slice(layer, op, name, x)
 	case nn.Pad:
 		return l.pad(op, name, x)
+	case nn.Reshape:
+		return l.reshape(layer, op, name)
+	case nn.Concat:
+		return l.concat(layer, op, name)
+	case nn.Scale:
+		return l.scale(op, name, x), nil
+	case nn.Operator:
+		return l.operator(layer, op, name)
 	case nn.FakeQuant:
 		return l.fakeQuant(op, name, x)
 	}
@@ -158,16 +188,20 @@ func (l *lowering) fakeQuant(op nn.FakeQuant, name string, x *Tensor) (*Tensor, 
 	if q.PerChannel {
 		return nil, errors.New("activations quantized per channel")
 	}
+	var site *Site
 	if len(l.sites) > 0 {
-		site := l.sites[0]
-		l.sites = l.sites[1:]
-		l.Sites = append(l.Sites, site)
-		return l.g.FakeQuant(name, x, site.ActQuant), nil
+		site, l.sites = l.sites[0], l.sites[1:]
+	} else {
+		site = &Site{Quantizer: q, ActQuant: &ActQuant{Name: name, QMin: q.QMin, QMax: q.QMax, PassThrough: l.o.PassThrough}}
+		site.Load()
 	}
-	site := &Site{Quantizer: q, ActQuant: &ActQuant{Name: name, QMin: q.QMin, QMax: q.QMax, PassThrough: l.o.PassThrough}}
-	site.Load()
 	l.Sites = append(l.Sites, site)
-	return l.g.FakeQuant(name, x, site.ActQuant), nil
+	if l.onGrid[x] == q {
+		return x, nil // was rounded to this grid, and only moved since
+	}
+	y := l.g.FakeQuant(name, x, site.ActQuant)
+	l.onGrid[y] = q
+	return y, nil
 }
 
 // Load takes scale and zero point from the quantizer, where it has them, and switches rounding on.
@@ -344,7 +378,20 @@ func (l *lowering) gemm(layer *nn.Layer, name string, x *Tensor) (*Tensor, error
 // axis maps the axes of NCHW to those of a map, height, width and channels.
 var axis = map[int]int{1: 2, 2: 0, 3: 1}
 
-func (l *lowering) slice(op nn.Slice, name string, x *Tensor) (*Tensor, error) {
+func (l *lowering) slice(layer *nn.Layer, op nn.Slice, name string, x *Tensor) (*Tensor, error) {
+	if v := l.net.Values[layer.In[0]]; v != nil && v.Shape != nil && len(v.Shape) != 4 {
+		return l.move(layer, name, 0, func(numbers []*operator.Tensor) (*operator.Tensor, error) {
+			list := func(v []int) *operator.Tensor {
+				t := operator.New(onnx.Int64, len(v))
+				for i, e := range v {
+					t.Ints[i] = int64(e)
+				}
+				return t
+			}
+			return first(operator.Eval(&onnx.Node{OpType: "Slice"}, newestOpset,
+				append(numbers, list(op.Starts), list(op.Ends), list(op.Axes), list(op.Steps))))
+		})
+	}
 	w := Window{Step: [3]int{1, 1, 1}, Count: [3]int{x.H, x.W, x.C}}
 	for i, a := range op.Axes {
 		to, ok := axis[a]
@@ -355,6 +402,16 @@ func (l *lowering) slice(op nn.Slice, name string, x *Tensor) (*Tensor, error) {
 		w.Count[to] = (op.Ends[i] - op.Starts[i] + op.Steps[i] - 1) / op.Steps[i]
 	}
 	return l.g.Window(name, x, w)
+}
+
+// scale multiplies all elements by one factor.
+func (l *lowering) scale(op nn.Scale, name string, x *Tensor) *Tensor {
+	factors, zeros, ones := make([]float32, x.C), make([]float32, x.C), make([]float32, x.C)
+	for c := range factors {
+		factors[c], ones[c] = op.Factor, 1
+	}
+	s := &Stats{Mean: zeros, Var: ones}
+	return l.g.BatchNorm(name, x, NewParam(name+" factor", factors, false), NewParam(name+" shift", zeros, false), s, false)
 }
 
 func (l *lowering) pad(op nn.Pad, name string, x *Tensor) (*Tensor, error) {

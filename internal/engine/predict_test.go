@@ -61,7 +61,9 @@ func TestPredictorOfTrainedNetworks(t *testing.T) {
 			for i := range p.Input() { // [3, H, W] to [H, W, 3]
 				p.Input()[i] = image[i%3*size+i/3%size]
 			}
-			p.Run()
+			if err := p.Run(); err != nil {
+				t.Fatal(err)
+			}
 			want := floats(sharedFile(t, "expected", name, "output0.f32"))
 			if len(p.Output(0)) != batch*len(want) {
 				t.Fatalf("%d outputs for %d images, want %d each", len(p.Output(0)), batch, len(want))

@@ -178,6 +178,9 @@ func TestLowerErrors(t *testing.T) {
 func TestPredictor(t *testing.T) {
 	c := newParity(t, "", "predictor", 4, nil)
 	net := sample(c, true)
+	if err := nn.InferShapes(net); err != nil {
+		t.Fatal(err)
+	}
 	p, err := NewPredictor(net, 4, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +198,9 @@ func TestPredictor(t *testing.T) {
 	}
 	copy(p.Input(), randoms(c.r, 4*x.Len(), 1))
 	copy(q.Data(x), p.Input())
-	p.Run()
+	if err := p.Run(); err != nil {
+		t.Fatal(err)
+	}
 	q.Run()
 	if off := distance(p.Output(0), q.Data(y)); off != 0 || p.Classes(0) != 5 || len(p.Output(0)) != 4*5 {
 		t.Errorf("%d outputs of %d, off by %g", len(p.Output(0)), p.Classes(0), off)

@@ -36,7 +36,7 @@ type attrs map[string]any
 func newParity(t *testing.T, op, name string, batch int, args attrs) *parity {
 	return &parity{
 		Name: op + " " + name, Op: op, Args: args, Tensors: map[string][]int{},
-		t: t, r: rand.New(rand.NewSource(int64(len(name) + 7*batch))), g: NewGraph(), batch: batch,
+		t: t, r: rand.New(rand.NewSource(int64(len(name) + 7*batch))), g: NewTrainingGraph(), batch: batch,
 		data: map[string][]float32{}, got: map[string][]float32{},
 	}
 }

@@ -50,7 +50,9 @@ func TestRTN(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		copy(p.Input(), x)
-		p.Run()
+		if err := p.Run(); err != nil {
+			t.Fatal(err)
+		}
 		// A value at the border between two levels can fall on either side.
 		values := reference(t, r.Net, x, n)
 		if d := difference(values["logits"], p.Output(0)); d > 0.02 {

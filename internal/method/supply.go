@@ -40,7 +40,7 @@ func (t *twins) connect(generator *synth.Options) error {
 	if err != nil {
 		return err
 	}
-	t.g = engine.NewGraph()
+	t.g = engine.NewTrainingGraph()
 	if generator != nil {
 		g := *generator
 		g.Channels, g.Height, g.Width, g.Pixels = channels, height, width, t.o.Pixels

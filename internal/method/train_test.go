@@ -78,7 +78,9 @@ func TestTrainLearns(t *testing.T) {
 		t.Fatal(err)
 	}
 	stripesPixels().Apply(p.Input(), fresh.Pixels, fresh.N)
-	p.Run()
+	if err := p.Run(); err != nil {
+		t.Fatal(err)
+	}
 	if right, err := metric.TopK(p.Output(0), 3, fresh.Labels, 1); err != nil || right < 27 {
 		t.Errorf("%d of 30 right, %v", right, err)
 	}

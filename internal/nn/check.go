@@ -63,6 +63,9 @@ func (n *Network) checkLayer(l *Layer, ready map[string]bool) error {
 			return fmt.Errorf("reads %q before it is made", name)
 		}
 	}
+	if _, ok := l.Op.(Operator); ok {
+		return n.checkOperator(l, ready)
+	}
 	shape, err := n.outputShape(l)
 	if err != nil {
 		return err

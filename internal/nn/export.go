@@ -68,6 +68,7 @@ func Export(n *Network, o ExportOptions) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("export: %w", err)
 	}
+	e.version = opset
 	e.border()
 	for _, l := range n.Layers {
 		if err := e.layer(l); err != nil {
@@ -76,7 +77,7 @@ func Export(n *Network, o ExportOptions) (*onnx.Model, error) {
 	}
 	return &onnx.Model{
 		IRVersion:       irVersion(opset),
-		Opsets:          []onnx.Opset{{Version: opset}},
+		Opsets:          e.opsets(opset),
 		ProducerName:    o.ProducerName,
 		ProducerVersion: o.ProducerVersion,
 		Graph:           e.g,
@@ -90,6 +91,7 @@ type exporter struct {
 	o ExportOptions
 	g *onnx.Graph
 
+	version   int64 // of the operator set that is written
 	producer  map[string]*Layer
 	consumers map[string][]*Layer
 	tensors   map[string]bool // names of tensors in use
@@ -169,6 +171,15 @@ func (e *exporter) opset() (int64, error) {
 	return e.o.Opset, nil
 }
 
+// opsets lists the default operator set and those of other domains.
+func (e *exporter) opsets(version int64) []onnx.Opset {
+	list := []onnx.Opset{{Version: version}}
+	for _, domain := range slices.Sorted(maps.Keys(e.n.Domains)) {
+		list = append(list, onnx.Opset{Domain: domain, Version: e.n.Domains[domain]})
+	}
+	return list
+}
+
 // irVersion returns the version of the file format that came with an operator set.
 func irVersion(opset int64) int64 {
 	for _, v := range []struct{ opset, ir int64 }{{25, 13}, {24, 12}, {23, 11}, {21, 10}, {19, 9}, {15, 8}} {
@@ -196,7 +207,7 @@ func (e *exporter) border() {
 		e.g.Inputs = append(e.g.Inputs, e.valueInfo(name, name, onnx.Float))
 	}
 	for _, name := range e.n.Outputs {
-		e.g.Outputs = append(e.g.Outputs, e.valueInfo(name, name, onnx.Float))
+		e.g.Outputs = append(e.g.Outputs, e.valueInfo(name, name, e.n.Values[name].elementType()))
 	}
 }
 

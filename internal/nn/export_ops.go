@@ -19,6 +19,9 @@ func (e *exporter) layer(l *Layer) error {
 		e.channelClip(l, op)
 		return nil
 	}
+	if op, ok := l.Op.(Operator); ok {
+		return e.operator(l, op)
+	}
 	in, attrs, err := e.operands(l)
 	if err != nil {
 		return err
@@ -80,10 +83,23 @@ func (e *exporter) operands(l *Layer) ([]string, []*onnx.Attribute, error) {
 			in = append(in, e.floats(l.Name+"_value", nil, []float32{op.Value}))
 		}
 		return in, nil, nil
+	case Reshape:
+		return []string{l.In[0], e.ints(l.Name+"_shape", onnx.Int64, []int64{int64(len(op.Shape))}, e.target(op.Shape))}, nil, nil
+	case Concat:
+		return l.In, []*onnx.Attribute{onnx.AttrI("axis", int64(op.Axis))}, nil
 	case Relu, Add, GlobalAveragePool, Flatten, Identity:
 		return l.In, nil, nil
 	}
 	return nil, nil, fmt.Errorf("no way to write it")
+}
+
+// target returns a shape as Reshape takes it: 0 copies the batch axis, unless the file has it as 1.
+func (e *exporter) target(shape []int) []int64 {
+	t := widen(shape...)
+	if t[0] = 0; e.n.BatchDim == "" {
+		t[0] = 1
+	}
+	return t
 }
 
 func window(kernel, stride [2]int, pads [4]int) []*onnx.Attribute {
@@ -127,5 +143,5 @@ func (e *exporter) constant(name string) string {
 	if v.Data != nil {
 		return e.initializer(onnx.NewFloats(name, dims(v.Shape), v.Data))
 	}
-	return e.initializer(onnx.NewInts(name, onnx.Int64, dims(v.Shape), v.Ints))
+	return e.initializer(onnx.NewInts(name, v.elementType(), dims(v.Shape), v.Ints))
 }

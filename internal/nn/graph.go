@@ -120,8 +120,10 @@ func (n *Network) Clone() *Network {
 		Values:  make(map[string]*Value, len(n.Values)),
 
 		Opset:    n.Opset,
+		Domains:  maps.Clone(n.Domains),
 		Metadata: maps.Clone(n.Metadata),
 		BatchDim: n.BatchDim,
+		Integers: n.Integers,
 	}
 	quantizers := make(map[*quant.Quantizer]*quant.Quantizer)
 	cloneQuantizer := func(q *quant.Quantizer) *quant.Quantizer {
@@ -144,6 +146,8 @@ func (n *Network) Clone() *Network {
 			op = ChannelClip{slices.Clone(o.Min), slices.Clone(o.Max)}
 		case Pad:
 			op = Pad{slices.Clone(o.Pads), o.Value}
+		case Reshape:
+			op = Reshape{slices.Clone(o.Shape)}
 		}
 		c.Layers[i] = &Layer{l.Name, op, slices.Clone(l.In), slices.Clone(l.Out)}
 	}
@@ -161,6 +165,7 @@ func (v *Value) clone() *Value {
 	c.Shape = slices.Clone(v.Shape)
 	c.Data = slices.Clone(v.Data)
 	c.Ints = slices.Clone(v.Ints)
+	c.Sums = slices.Clone(v.Sums)
 	if v.Stats != nil {
 		c.Stats = &Stats{slices.Clone(v.Stats.Mean), slices.Clone(v.Stats.Std)}
 	}

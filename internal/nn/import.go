@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"zaq/internal/onnx"
@@ -86,6 +87,9 @@ type importer struct {
 	integers   map[string]integerTensor     // activations between QuantizeLinear and DequantizeLinear
 	quantizers map[gridKey]*quant.Quantizer // made so far, so that equal grids of a file are one
 	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
+	batched    map[string]*twice            // constants that depend on the batch size
+	reasons    map[string]error             // why a layer is an Operator, by its name
+	opsets     map[string]int64             // by domain
 }
 
 func newImporter(m *onnx.Model, opset int64) *importer {
@@ -108,12 +112,24 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		integers:     make(map[string]integerTensor),
 		quantizers:   make(map[gridKey]*quant.Quantizer),
 		unbiased:     make(map[string]bool),
+		batched:      make(map[string]*twice),
+		reasons:      make(map[string]error),
+		opsets:       map[string]int64{"": opset},
 	}
 	if len(m.Metadata) > 0 {
 		im.net.Metadata = make(map[string]string)
 		for _, p := range m.Metadata {
 			im.net.Metadata[p.Key] = p.Value
 		}
+	}
+	for _, o := range m.Opsets {
+		if o.Domain == "" || o.Domain == "ai.onnx" {
+			continue
+		}
+		if im.net.Domains == nil {
+			im.net.Domains = make(map[string]int64)
+		}
+		im.net.Domains[o.Domain], im.opsets[o.Domain] = o.Version, o.Version
 	}
 	for _, t := range g.Initializers {
 		im.initializers[t.Name] = t
@@ -187,31 +203,75 @@ func (im *importer) inputs() error {
 // node imports the i-th node of the graph.
 func (im *importer) node(i int, on *onnx.Node) error {
 	n := &node{Node: on, im: im, name: im.nodeName(i, on)}
-	read := importers[on.OpType]
-	if read == nil || on.Domain != "" && on.Domain != "ai.onnx" {
-		return n.unsupported("")
-	}
-	if len(on.Outputs) == 0 || on.Outputs[0] == "" {
-		return n.wrap(errors.New("has no output"))
-	}
-	if n.in(0) == "" && on.OpType != "Constant" {
-		return n.wrap(errors.New("has no input"))
-	}
-	for i, name := range on.Inputs {
-		// Only the two operators that end a run of integers may read one.
-		if _, ok := im.integers[name]; ok && !(i == 0 && readsIntegers[on.OpType]) {
-			return n.unsupported("reads the integer tensor %q", name)
-		}
-	}
-	for _, name := range on.Outputs[1:] {
-		if im.uses[name] > 0 && name != "" {
-			return n.unsupported("its output %q is used", name)
-		}
-	}
-	if err := read(n); err != nil {
+	if err := n.read(); err != nil {
 		return n.wrap(err)
 	}
 	return nil
+}
+
+// read makes of n a constant, a layer of its own kind, or an Operator.
+func (n *node) read() error {
+	im := n.im
+	if len(n.Outputs) == 0 || n.Outputs[0] == "" {
+		return errors.New("has no output")
+	}
+	for i, name := range n.Inputs {
+		// Only the two operators that end a run of integers may read one.
+		if _, ok := im.integers[name]; ok && !(i == 0 && readsIntegers[n.OpType]) {
+			return n.unsupported("reads the integer tensor %q", name)
+		}
+	}
+	if fold, err := n.foldable(); err != nil {
+		return err
+	} else if fold {
+		return n.foldNode()
+	}
+	typed := importers[n.OpType]
+	if typed == nil || n.Domain != "" && n.Domain != "ai.onnx" {
+		return n.fallback(n.unsupported(""))
+	}
+	if n.in(0) == "" {
+		return errors.New("has no input")
+	}
+	for _, name := range n.Outputs[1:] {
+		if im.uses[name] > 0 && name != "" && n.OpType != "Split" {
+			return n.anyOperator(n.unsupported("its output %q is used", name))
+		}
+	}
+	// A reader that gives up may have replaced constants by then.
+	undo := im.remember(n.Inputs)
+	err := typed(n)
+	if errors.As(err, new(*UnsupportedError)) {
+		undo()
+		return n.fallback(err)
+	}
+	return err
+}
+
+// remember returns a function that gives back the constants of the given names, as they are now.
+func (im *importer) remember(names []string) (undo func()) {
+	var values []*Value
+	var axes []int
+	for _, name := range names {
+		name = im.resolve(name)
+		values = append(values, im.net.Values[name])
+		axis, ok := im.axes[name]
+		if !ok {
+			axis = -1
+		}
+		axes = append(axes, axis)
+	}
+	return func() {
+		for i, name := range names {
+			name = im.resolve(name)
+			if v := values[i]; v != nil && v.Const() {
+				im.net.Values[name] = v
+			}
+			if axes[i] >= 0 {
+				im.axes[name] = axes[i]
+			}
+		}
+	}
 }
 
 // nodeName returns the name of the i-th node, or one made of its operator and index where it has none or
@@ -228,12 +288,21 @@ func (im *importer) nodeName(i int, on *onnx.Node) string {
 	return name
 }
 
+// freeNodeName returns a name for a second layer of a node, which no node of the file has.
+func (im *importer) freeNodeName(name string) string {
+	for im.nodeNames[name] || slices.ContainsFunc(im.graph.Nodes, func(n *onnx.Node) bool { return n.Name == name }) {
+		name += "_"
+	}
+	im.nodeNames[name] = true
+	return name
+}
+
 // outputs checks that every output of the graph is computed and drops the constants that no layer reads.
 func (im *importer) outputs() error {
 	for _, v := range im.graph.Outputs {
 		out := im.net.Values[v.Name]
 		if out == nil || out.Const() {
-			return fmt.Errorf("output %q is not computed from the inputs in float32", v.Name)
+			return fmt.Errorf("output %q is not computed from the inputs", v.Name)
 		}
 		im.net.Outputs = append(im.net.Outputs, v.Name)
 	}
@@ -241,6 +310,9 @@ func (im *importer) outputs() error {
 		return errors.New("graph has no outputs")
 	}
 	im.net.prune()
+	if err := im.checkOperators(); err != nil {
+		return err
+	}
 	return im.settleQuant()
 }
 
@@ -261,6 +333,9 @@ func (im *importer) constant(name string) (*Value, error) {
 		}
 		return v, nil
 	}
+	if im.batched[name] != nil {
+		return nil, &UnsupportedError{Node: name, Op: im.batched[name].node.OpType, Reason: "depends on the batch size"}
+	}
 	t := im.initializers[name]
 	if t == nil {
 		return nil, nil
@@ -270,7 +345,7 @@ func (im *importer) constant(name string) (*Value, error) {
 
 // addTensor adds the constant t under a name.
 func (im *importer) addTensor(name string, t *onnx.Tensor) (*Value, error) {
-	v := &Value{Name: name, Shape: make([]int, len(t.Dims))}
+	v := &Value{Name: name, Shape: make([]int, len(t.Dims)), Type: t.Type}
 	for i, d := range t.Dims {
 		v.Shape[i] = saturate(d)
 	}

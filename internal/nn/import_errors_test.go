@@ -18,7 +18,7 @@ func TestImportErrors(t *testing.T) {
 		unsupported bool
 		build       func(b *graphBuilder) string
 	}{
-		{"operator", `node "n1" (Softsign): operator not supported`, true, func(b *graphBuilder) string { return b.node("Softsign", "x") }},
+		{"operator", `node "n1" (Det): operator not supported`, true, func(b *graphBuilder) string { return b.node("Det", "x") }},
 		{"domain", `(com.microsoft.Relu): operator not supported`, true, func(b *graphBuilder) string {
 			y := b.node("Relu", "x")
 			b.model.Graph.Nodes[0].Domain = "com.microsoft"
@@ -77,31 +77,20 @@ func TestImportErrors(t *testing.T) {
 			return b.node("Conv", "x", b.levels(onnx.Int8, []int64{1, 4, 1, 1}, 1, 2, 3, 4))
 		}},
 		{"missing weight", `input 1 is missing`, false, func(b *graphBuilder) string { return b.node("Conv", "x") }},
-		{"no inputs", `has no input`, false, func(b *graphBuilder) string { return b.node("Relu") }},
+		{"no inputs", `input 0 is missing`, false, func(b *graphBuilder) string { return b.node("Relu") }},
 		{"dilated pool", `dilations [2 2]`, true, func(b *graphBuilder) string {
 			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2))
 		}},
 		{"shapes of a sum", `(Add): shapes differ`, false, func(b *graphBuilder) string { return b.node("Add", "x", "v") }},
-		{"broadcast sum", `broadcasts`, true, func(b *graphBuilder) string { return b.node("Add", "x", b.node("GlobalAveragePool", "x")) }},
-		{"sum with a constant", `adds the constant`, true, func(b *graphBuilder) string { return b.node("Add", "x", b.weights(4, 1, 1)) }},
 		{"gemm", `does not fit weight`, false, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(5, 7)) }},
 		{"gemm of a transpose", `transA`, true, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(6, 7), num("transA", 1)) }},
-		{"reshape", `only [N, rest] is supported`, true, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(0, 2, -1)) }},
 		{"reshape to other size", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(0, 7)) }},
 		{"reshape without batch", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(2, -1)) }},
-		{"flatten axis", `axis 2`, true, func(b *graphBuilder) string { return b.node("Flatten", "x", num("axis", 2)) }},
-		{"slice of the batch", `cuts the batch axis`, true, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1)) }},
-		{"slice backwards", `step -1`, true, func(b *graphBuilder) string {
-			return b.node("Slice", "x", b.list(-1), b.list(-9), b.list(1), b.list(-1))
-		}},
 		{"empty slice", `is empty`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(3), b.list(3), b.list(1)) }},
 		{"slice axis", `axis 4 is outside 4 axes`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1), b.list(4)) }},
 		{"pads", `has 3 pads`, false, func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 1, 2)) }},
 		{"reflection", `mode "reflect"`, true, func(b *graphBuilder) string {
 			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "reflect"))
-		}},
-		{"concat of activations", `only supported where it computes a shape`, true, func(b *graphBuilder) string {
-			return b.node("Concat", "x", "x", num("axis", 1))
 		}},
 		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
 		{"output is a constant", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},

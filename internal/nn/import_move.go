@@ -3,6 +3,9 @@ package nn
 import (
 	"fmt"
 	"slices"
+	"strconv"
+
+	"zaq/internal/onnx"
 )
 
 func importFlatten(n *node) error {
@@ -19,8 +22,8 @@ func importFlatten(n *node) error {
 	return n.emit(Flatten{}, n.in(0))
 }
 
-// importReshape reads Reshape to [N, rest], which is Flatten, and Reshape to the shape that is there. The
-// target may compute N from its input's shape or, where the graph's batch is 1, have a literal 1.
+// importReshape reads a Reshape that leaves the batch axis alone: to [N, rest] it is Flatten, to the shape that is there
+// nothing. The target may compute N from its input's shape or, where the graph's batch is 1, have a literal 1.
 func importReshape(n *node) error {
 	x, err := n.shape(0)
 	if err != nil {
@@ -33,28 +36,22 @@ func importReshape(n *node) error {
 	if !ok {
 		return fmt.Errorf("has no shape")
 	}
-	c, err := n.constant(0)
-	if err != nil {
-		return err
-	}
 	batch := int64(1)
-	if c == nil && !n.im.bakedBatch {
+	if !n.im.bakedBatch {
 		batch = symbolicBatch
 	}
 	shape, err := reshape(x, target, batch, n.int("allowzero", 0) != 0)
 	switch {
 	case err != nil:
 		return err
-	case c != nil:
-		v := *c
-		v.Shape = shape
-		return n.fold(&v, n.im.types[c.Name])
 	case slices.Equal(shape, x):
 		return n.forward(n.in(0))
 	case len(shape) == 2 && shape[0] == Batch:
 		return n.emit(Flatten{}, n.in(0))
+	case len(shape) > 0 && len(x) > 0 && shape[0] == x[0] && !slices.Contains(shape[1:], Batch):
+		return n.emit(Reshape{shape}, n.in(0))
 	}
-	return n.unsupported("from %v to %v, only [N, rest] is supported", x, shape)
+	return n.unsupported("from %v to %v moves the batch axis", x, shape)
 }
 
 // reshape resolves Reshape's target: 0 copies an axis of x (unless zero is literal), -1 is what remains, and
@@ -125,27 +122,12 @@ func importSqueeze(n *node) error {
 	if err != nil {
 		return err
 	}
-	axes, ok, err := n.list("axes", 1, 13)
+	axes, _, err := n.list("axes", 1, 13)
 	if err != nil {
 		return err
 	}
 	if axes, err = resolveAxes(axes, len(x)); err != nil {
 		return err
-	}
-	if c, err := n.constant(0); err != nil {
-		return err
-	} else if c != nil {
-		v := *c
-		v.Shape = []int{}
-		for i, d := range x {
-			if ok && !slices.Contains(axes, i) || !ok && d != 1 {
-				v.Shape = append(v.Shape, d)
-			}
-		}
-		if size(v.Shape) != size(x) {
-			return fmt.Errorf("axes %v of %v are not all 1", axes, x)
-		}
-		return n.fold(&v, n.im.types[c.Name])
 	}
 	slices.Sort(axes)
 	if len(x) != 4 || x[2] != 1 || x[3] != 1 || !slices.Equal(axes, []int{2, 3}) {
@@ -164,11 +146,6 @@ func importSlice(n *node) error {
 	op, err := n.slice(x)
 	if err != nil {
 		return err
-	}
-	if c, err := n.constant(0); err != nil {
-		return err
-	} else if c != nil {
-		return n.foldSlice(c, op)
 	}
 	if len(op.Axes) == 0 {
 		return n.forward(n.in(0))
@@ -228,6 +205,84 @@ func (n *node) slice(x []int) (op Slice, err error) {
 		op.Steps = append(op.Steps, step)
 	}
 	return op, nil
+}
+
+// importSplit makes a Slice of each part. Sizes were an attribute before opset 13; where there are none, parts are
+// equal, but for the last.
+func importSplit(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	axes, err := resolveAxes([]int{n.int("axis", 0)}, len(x))
+	if err != nil {
+		return err
+	}
+	axis := axes[0]
+	if x[axis] == Batch {
+		return n.unsupported("cuts the batch axis")
+	}
+	sizes, ok, err := n.list("split", 1, 13)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		part := (x[axis] + len(n.Outputs) - 1) / len(n.Outputs)
+		for i := range n.Outputs {
+			sizes = append(sizes, min(part, x[axis]-i*part))
+		}
+	}
+	if len(sizes) < len(n.Outputs) {
+		return fmt.Errorf("has %d sizes for %d outputs", len(sizes), len(n.Outputs))
+	}
+	start := 0
+	for i, name := range n.Outputs {
+		op := Slice{[]int{start}, []int{start + sizes[i]}, []int{axis}, []int{1}}
+		start += sizes[i]
+		if name == "" || i > 0 && n.im.uses[name] == 0 {
+			continue
+		}
+		l := &Layer{Name: n.name, Op: op, In: []string{n.in(0)}, Out: []string{name}}
+		if i > 0 {
+			l.Name = n.im.freeNodeName(n.name + "_" + strconv.Itoa(i))
+		}
+		if err := n.add(l); err != nil {
+			return err
+		}
+	}
+	if start != x[axis] {
+		return fmt.Errorf("parts %v do not add up to axis %d of %v", sizes, axis, x)
+	}
+	return nil
+}
+
+// importConcat reads Concat of computed tensors along an axis other than the batch.
+func importConcat(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	axes, err := resolveAxes([]int{n.int("axis", 1)}, len(x))
+	if err != nil {
+		return err
+	}
+	if x[axes[0]] == Batch {
+		return n.unsupported("joins batches")
+	}
+	for i := range n.Inputs {
+		if c, err := n.constant(i); err != nil {
+			return err
+		} else if c != nil {
+			return n.unsupported("joins the constant %q", c.Name)
+		}
+		if v := n.im.net.Values[n.in(i)]; v != nil && v.elementType() != onnx.Float {
+			return n.unsupported("joins %v", v.elementType())
+		}
+	}
+	if len(n.Inputs) == 1 {
+		return n.forward(n.in(0))
+	}
+	return n.emit(Concat{axes[0]}, n.inputs(len(n.Inputs))...)
 }
 
 // resolveIndex counts i from the end of an axis of d elements where it is negative, and limits it to 0..d.

@@ -16,14 +16,13 @@ var importers = map[string]func(*node) error{
 	"Cast":               importCast,
 	"Clip":               importClip,
 	"Concat":             importConcat,
-	"Constant":           importConstant,
 	"Conv":               importConv,
 	"DequantizeLinear":   importDequantize,
 	"Dropout":            importDropout,
 	"Flatten":            importFlatten,
-	"Gather":             importGather,
 	"Gemm":               importGemm,
 	"GlobalAveragePool":  importGlobalAveragePool,
+	"GlobalMaxPool":      importGlobalMaxPool,
 	"Identity":           importIdentity,
 	"LeakyRelu":          importLeakyRelu,
 	"MatMul":             importMatMul,
@@ -35,10 +34,9 @@ var importers = map[string]func(*node) error{
 	"ReduceMean":         importReduceMean,
 	"Relu":               importRelu,
 	"Reshape":            importReshape,
-	"Shape":              importShape,
 	"Slice":              importSlice,
+	"Split":              importSplit,
 	"Squeeze":            importSqueeze,
-	"Unsqueeze":          importUnsqueeze,
 }
 
 // readsIntegers has the operators that may follow QuantizeLinear.
@@ -152,6 +150,12 @@ func (n *node) scalar(i int, def float32) (float32, error) {
 func (n *node) symbolic(i int) (list []int64, ok bool, err error) {
 	if n.in(i) == "" {
 		return nil, false, nil
+	}
+	if t := n.im.batched[n.in(i)]; t != nil {
+		if list, ok := t.symbolicList(); ok {
+			return list, true, nil
+		}
+		return nil, false, n.unsupported("input %q is computed from the batch size", n.Inputs[i])
 	}
 	v, err := n.constant(i)
 	switch {
@@ -272,7 +276,7 @@ func (n *node) forward(src string) error {
 
 // fold makes n's output a constant.
 func (n *node) fold(v *Value, typ onnx.DataType) error {
-	v.Name = n.Outputs[0]
+	v.Name, v.Type = n.Outputs[0], typ
 	n.im.net.Values[v.Name] = v
 	n.im.types[v.Name] = typ
 	return nil

@@ -152,6 +152,9 @@ func importClip(n *node) error {
 // Conv or MatMul: that is a bias.
 func importAdd(n *node) error {
 	for i := range 2 {
+		if n.im.batched[n.in(i)] != nil {
+			return n.unsupported("adds a constant that depends on the batch size")
+		}
 		c, err := n.constant(i)
 		if err != nil {
 			return err
@@ -186,15 +189,6 @@ func broadcastable(a, b []int) bool {
 }
 
 func importIdentity(n *node) error {
-	c, err := n.constant(0)
-	if err != nil {
-		return err
-	}
-	if c != nil {
-		n.im.alias[n.Outputs[0]] = c.Name
-		n.im.uses[c.Name] += n.im.uses[n.Outputs[0]]
-		return nil
-	}
 	return n.forward(n.in(0))
 }
 

@@ -82,6 +82,18 @@ func importAveragePool(n *node) error {
 	return n.emit(AveragePool{p.kernel, p.stride, p.pads, includePad && p.pads != [4]int{}}, n.inputs(1)...)
 }
 
+// importGlobalMaxPool reads the maximum over the whole plane.
+func importGlobalMaxPool(n *node) error {
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	if len(x) != 4 {
+		return n.unsupported("input has shape %v, only [N,C,H,W] is supported", x)
+	}
+	return n.emit(MaxPool{Kernel: [2]int(x[2:]), Stride: [2]int{1, 1}}, n.in(0))
+}
+
 func importGlobalAveragePool(n *node) error { return n.emit(GlobalAveragePool{}, n.inputs(1)...) }
 
 // importReduceMean reads the mean over height and width, which is GlobalAveragePool and, without keepdims,

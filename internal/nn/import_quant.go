@@ -213,9 +213,16 @@ func (n *node) dequantizeConstant(c *Value) error {
 		return err
 	}
 	v := &Value{Shape: c.Shape, Data: make([]float32, len(c.Ints))}
+	if typ == onnx.Int32 {
+		v.Sums = make([]int32, len(c.Ints))
+	}
 	for i, q := range c.Ints {
 		k := g.channel(i)
-		v.Data[i] = float32(q-int64(g.zero[k])) * g.scale[k]
+		q -= int64(g.zero[k])
+		v.Data[i] = float32(q) * g.scale[k]
+		if v.Sums != nil {
+			v.Sums[i] = int32(q)
+		}
 	}
 	name := n.Outputs[0]
 	if w, ok := strings.CutSuffix(n.in(1), "_scale"); ok && w != "" && !n.im.defined[w] && n.im.net.Values[w] == nil {

@@ -5,7 +5,10 @@
 // axes, shapes and names; a physical layout is the business of whoever compiles.
 package nn
 
-import "zaq/internal/quant"
+import (
+	"zaq/internal/onnx"
+	"zaq/internal/quant"
+)
 
 // Batch stands in a Value's shape for the batch axis, whose size is given when the network is compiled.
 const Batch = -1
@@ -19,7 +22,9 @@ type Network struct {
 	Values  map[string]*Value // every tensor, by name
 
 	Opset    int64             // of the default domain, as the file had it
+	Domains  map[string]int64  // the other operator sets of the file
 	Metadata map[string]string // free metadata of the file
+	Integers bool              // tensors hold integers (InIntegers): sums must be exact
 	BatchDim string            // the file's name for the batch axis, such as "N"; "" where it was baked in as 1
 }
 
@@ -39,9 +44,15 @@ type Value struct {
 	Data  []float32 // elements of a float constant, row-major; for a quantized one the dequantized values
 	Ints  []int64   // elements of an integer constant
 
+	// Type is that of the elements, Undefined where it is not known.
+	Type onnx.DataType
+
 	// Quant is set on a constant that is stored in low bits: Data then lies on its grid. The channel axis of
 	// a per-channel quantizer is axis 0.
 	Quant *quant.Quantizer
+
+	// Sums are the integers of a bias that is stored as int32; Data has the real values, rounded to float32.
+	Sums []int32
 
 	// Stats is what BatchNormalization knew of the distribution of this tensor's channels. It survives
 	// folding.

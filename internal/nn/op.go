@@ -1,6 +1,12 @@
 package nn
 
-import "zaq/internal/quant"
+import (
+	"math"
+
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
+	"zaq/internal/quant"
+)
 
 // Op is what a layer does: one of the struct types below, by value.
 type Op interface {
@@ -62,6 +68,61 @@ type Pad struct {
 	Value float32
 }
 
+// Reshape gives x another shape, of as many elements and with the batch axis in its place.
+type Reshape struct{ Shape []int }
+
+// Concat joins its inputs along an axis.
+type Concat struct{ Axis int }
+
+// Scale is Factor*x. No file has it: InIntegers makes it.
+type Scale struct{ Factor float32 }
+
+// IntegerAdd is the sum of two tensors of integers as ONNX Runtime's QLinearAdd computes it. In and out are q - zero
+// point, each with its own; the zero points are added before the one rounding, and the products are fused:
+//
+//	round(b*B + (a*A + fix)) - zero       fix = zero - (A*ZeroA + (B*ZeroB))
+//
+// No file has it: InIntegers makes it.
+type IntegerAdd struct {
+	A, B                float32 // scales of the terms over that of the sum
+	ZeroA, ZeroB, ZeroY int32
+}
+
+// Sum returns the sum of a and b.
+func (o IntegerAdd) Sum(a, b float32) float32 {
+	// Products of a float32 and an integer of 8 bits are exact in float64: each of these sums is rounded once.
+	fix := float32(o.ZeroY) - float32(float64(o.A)*float64(o.ZeroA)+float64(o.B*float32(o.ZeroB)))
+	inner := float32(float64(a+float32(o.ZeroA))*float64(o.A) + float64(fix))
+	sum := float32(float64(b+float32(o.ZeroB))*float64(o.B) + float64(inner))
+	return float32(math.RoundToEven(float64(sum))) - float32(o.ZeroY)
+}
+
+// Operator is any other operator of ONNX, in the form of the operator set that the file had. Its inputs may be
+// constants, its outputs more than one and of any type.
+type Operator struct {
+	Type, Domain string
+	Opset        int64 // of the domain
+	Attributes   []*onnx.Attribute
+}
+
+// Node returns the operator as package operator takes it, with the layer's inputs and outputs.
+func (o Operator) Node(l *Layer) *onnx.Node {
+	return &onnx.Node{Name: l.Name, OpType: o.Type, Domain: o.Domain, Inputs: l.In, Outputs: l.Out, Attributes: o.Attributes}
+}
+
+// Moves reports whether the operator only moves, repeats or drops elements of its first input. (The others must be
+// constants for that.)
+func (o Operator) Moves() bool {
+	if !operator.Known(o.Domain, o.Type) {
+		return false
+	}
+	if o.Type == "Resize" || o.Type == "Upsample" {
+		mode := (&onnx.Node{Attributes: o.Attributes}).Attr("mode")
+		return mode == nil || string(mode.String) == "nearest"
+	}
+	return operator.Moves(o.Type)
+}
+
 // Identity passes x on.
 type Identity struct{}
 
@@ -82,5 +143,10 @@ func (Flatten) Kind() string           { return "Flatten" }
 func (Gemm) Kind() string              { return "Gemm" }
 func (Slice) Kind() string             { return "Slice" }
 func (Pad) Kind() string               { return "Pad" }
+func (Reshape) Kind() string           { return "Reshape" }
+func (Concat) Kind() string            { return "Concat" }
+func (Scale) Kind() string             { return "Scale" }
+func (IntegerAdd) Kind() string        { return "Add" }
+func (o Operator) Kind() string        { return o.Type }
 func (Identity) Kind() string          { return "Identity" }
 func (FakeQuant) Kind() string         { return "FakeQuant" }

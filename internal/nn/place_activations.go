@@ -48,7 +48,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 			return
 		}
 		l := d.producer[t]
-		if l != nil && moves(l.Op) && quantizers[l.In[0]] != nil {
+		if l != nil && Moves(l.Op) && quantizers[l.In[0]] != nil {
 			quantizers[t] = quantizers[l.In[0]]
 		} else {
 			quantizers[t] = activation(quant.MaxBits)
@@ -137,12 +137,14 @@ func (d *deployment) origin(t string) Op {
 	return p.Op
 }
 
-// moves reports whether op only moves or selects elements, so that its result lies on the grid of what it
+// Moves reports whether op only moves or selects elements of one tensor, so that its result lies on the grid of what it
 // reads. Padding with zeros counts, because zero lies on every grid.
-func moves(op Op) bool {
+func Moves(op Op) bool {
 	switch o := op.(type) {
-	case MaxPool, Slice, Flatten, Identity:
+	case MaxPool, Slice, Flatten, Reshape, Identity:
 		return true
+	case Operator:
+		return o.Moves()
 	case Pad:
 		return o.Value == 0
 	}

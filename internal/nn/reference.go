@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"math"
 
+	"zaq/internal/operator"
 	"zaq/internal/quant"
 )
 
 // Reference computes every tensor of n for a batch of inputs, each in NCHW. It is the definition that
 // compiled engines and written files are tested against: loops as in the operators' formulas, sums in
-// float64, and nothing done to make them fast. Constants are not in the result.
+// float64, and nothing done to make them fast. Constants are not in the result; integers are there as floats.
 func Reference(n *Network, inputs map[string][]float32, batch int) (map[string][]float32, error) {
 	values := make(map[string][]float32)
 	for _, name := range n.Inputs {
@@ -23,8 +24,15 @@ func Reference(n *Network, inputs map[string][]float32, batch int) (map[string][
 		}
 		values[name] = x
 	}
+	integers := make(map[string]*operator.Tensor) // what operators make that is not floats
 	for _, l := range n.Layers {
 		r := reference{n: n, l: l, batch: batch}
+		if op, ok := l.Op.(Operator); ok {
+			if err := r.operator(op, values, integers); err != nil {
+				return nil, fmt.Errorf("node %q (%s): %w", l.Name, l.Op.Kind(), err)
+			}
+			continue
+		}
 		for i, name := range l.In {
 			x := values[name]
 			if v := n.Input(l, i); v != nil && v.Const() {
@@ -98,6 +106,12 @@ func (r *reference) run() ([]float32, error) {
 			y[i] = x[i] + r.in[1][i]
 		}
 		return y, nil
+	case IntegerAdd:
+		y := make([]float32, len(x))
+		for i := range y {
+			y[i] = op.Sum(x[i], r.in[1][i])
+		}
+		return y, nil
 	case AveragePool:
 		return r.pool(op.Kernel, op.Stride, op.Pads, func(window []float32, cells int) float32 {
 			if !op.CountIncludePad {
@@ -127,10 +141,54 @@ func (r *reference) run() ([]float32, error) {
 		return r.pad(op), nil
 	case FakeQuant:
 		return r.fakeQuant(op.Q)
-	case Flatten, Identity:
+	case Concat:
+		return r.concat(op), nil
+	case Scale:
+		return each(x, func(v float32) float32 { return op.Factor * v }), nil
+	case Flatten, Reshape, Identity:
 		return x, nil
 	}
 	return nil, errors.New("operator not known")
+}
+
+// operator runs any operator on the tensors that are there by now.
+func (r *reference) operator(op Operator, values map[string][]float32, integers map[string]*operator.Tensor) error {
+	in := make([]*operator.Tensor, len(r.l.In))
+	for i, name := range r.l.In {
+		switch v := r.n.Input(r.l, i); {
+		case v == nil:
+		case v.Const():
+			in[i] = v.tensor()
+		case integers[name] != nil:
+			in[i] = integers[name]
+		default:
+			in[i] = operator.Floats(values[name], r.shape(i)...)
+		}
+	}
+	out, err := operator.Eval(op.Node(r.l), op.Opset, in)
+	for i, name := range r.l.Out {
+		if err != nil || i >= len(out) {
+			break
+		}
+		if values[name] = out[i].Data; out[i].Data == nil {
+			integers[name] = out[i]
+			for _, v := range out[i].Ints {
+				values[name] = append(values[name], float32(v))
+			}
+		}
+	}
+	return err
+}
+
+func (r *reference) concat(op Concat) []float32 {
+	var y []float32
+	for b := range size(r.outShape()[:op.Axis]) {
+		for i, x := range r.in {
+			n := size(r.shape(i)[op.Axis:])
+			y = append(y, x[b*n:(b+1)*n]...)
+		}
+	}
+	return y
 }
 
 func each(x []float32, f func(float32) float32) []float32 {

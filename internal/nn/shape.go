@@ -9,6 +9,9 @@ import (
 // no machine has.
 const maxElements = 1 << 30
 
+// maxInputs bounds the number of tensors that a layer joins.
+const maxInputs = 1 << 16
+
 // maxKernel bounds the sides of a sliding window for the same reason: padding can make room for any.
 const maxKernel = 1 << 12
 
@@ -25,6 +28,9 @@ func InferShapes(n *Network) error {
 
 // inferShape sets the shape of l's output, adding the Value where there is none.
 func (n *Network) inferShape(l *Layer) error {
+	if op, ok := l.Op.(Operator); ok {
+		return n.inferOperator(l, op)
+	}
 	shape, err := n.outputShape(l)
 	if err != nil {
 		return err
@@ -102,8 +108,10 @@ func arity(op Op) (least, most int) {
 		return 2, 3
 	case BatchNorm:
 		return 5, 5
-	case Add:
+	case Add, IntegerAdd:
 		return 2, 2
+	case Concat:
+		return 1, maxInputs
 	}
 	return 1, 1
 }
@@ -132,7 +140,7 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 			}
 		}
 		return slices.Clone(x), nil
-	case Add:
+	case Add, IntegerAdd:
 		if !slices.Equal(x, in[1]) {
 			return nil, fmt.Errorf("shapes differ: %v and %v", x, in[1])
 		}
@@ -155,6 +163,13 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 		return sliceShape(op, x)
 	case Pad:
 		return padShape(op, x)
+	case Reshape:
+		if len(op.Shape) == 0 || len(x) == 0 || op.Shape[0] != x[0] || slices.Contains(op.Shape[1:], Batch) || size(op.Shape) != size(x) {
+			return nil, fmt.Errorf("cannot reshape %v to %v", x, op.Shape)
+		}
+		return slices.Clone(op.Shape), nil
+	case Concat:
+		return concatShape(op, in)
 	case FakeQuant:
 		if op.Q == nil {
 			return nil, fmt.Errorf("has no quantizer")
@@ -168,7 +183,7 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 			return nil, fmt.Errorf("%d limits for input %v", len(op.Min), x)
 		}
 		return slices.Clone(x), nil
-	case Relu, LeakyRelu, Clip, Identity:
+	case Relu, LeakyRelu, Clip, Identity, Scale:
 		return slices.Clone(x), nil
 	}
 	return nil, fmt.Errorf("no shape rule")
@@ -247,6 +262,20 @@ func sliceShape(op Slice, x []int) ([]int, error) {
 			return nil, fmt.Errorf("range %d:%d:%d of axis %d is empty or outside %v", op.Starts[i], op.Ends[i], op.Steps[i], axis, x)
 		}
 		shape[axis] = (op.Ends[i]-op.Starts[i]-1)/op.Steps[i] + 1
+	}
+	return shape, nil
+}
+
+func concatShape(op Concat, in [][]int) ([]int, error) {
+	shape := slices.Clone(in[0])
+	if op.Axis < 1 || op.Axis >= len(shape) {
+		return nil, fmt.Errorf("cannot join %v along axis %d", shape, op.Axis)
+	}
+	for _, x := range in[1:] {
+		if len(x) != len(shape) || !slices.Equal(x[:op.Axis], shape[:op.Axis]) || !slices.Equal(x[op.Axis+1:], shape[op.Axis+1:]) {
+			return nil, fmt.Errorf("cannot join %v and %v along axis %d", in[0], x, op.Axis)
+		}
+		shape[op.Axis] = size([]int{shape[op.Axis] + x[op.Axis]})
 	}
 	return shape, nil
 }

@@ -71,7 +71,7 @@ func NewImages(o ImageOptions, h, w, c int, see func(g *engine.Graph, image *eng
 		return nil, fmt.Errorf("%d images in batches of %d, %d steps", o.Count, o.Batch, o.Steps)
 	}
 	m := &Images{o: o, h: h, w: w, c: c, labels: make([]int, o.Batch)}
-	g := engine.NewGraph()
+	g := engine.NewTrainingGraph()
 	m.pixels = engine.NewParam("images", make([]float32, o.Batch*h*w*c), false)
 	raw := g.Variable(m.pixels, h, w, c)
 	x := paint(g, raw, o.Pixels, false)

@@ -91,7 +91,7 @@ type Training struct {
 // NewTraining returns the step of training net.
 func NewTraining(net *nn.Network, batch, threads int) (*Training, error) {
 	t := &Training{}
-	g := engine.NewGraph()
+	g := engine.NewTrainingGraph()
 	x := g.Input(net.Inputs[0], image[1], image[2], image[0])
 	var err error
 	t.lowered, err = engine.Lower(g, net, map[string]*engine.Tensor{net.Inputs[0]: x}, engine.LowerOptions{TrainBN: true})

@@ -1,0 +1,191 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
+)
+
+// tensor returns a constant as package operator takes it.
+func (v *Value) tensor() *operator.Tensor {
+	return &operator.Tensor{Type: v.elementType(), Shape: v.Shape, Data: v.Data, Ints: v.Ints}
+}
+
+// elementType is the type of the elements, float32 or int64 where it was not given.
+func (v *Value) elementType() onnx.DataType {
+	switch {
+	case v.Type != onnx.Undefined:
+		return v.Type
+	case v.Ints != nil:
+		return onnx.Int64
+	}
+	return onnx.Float
+}
+
+// The batches by which an Operator is tried to see how its shape follows from that of its inputs.
+var tryBatches = [2]int{2, 3}
+
+// inferOperator sets types and shapes of the outputs of l by running it on tensors of ones, or zeros where they are
+// integers, for two batch sizes. A network with a baked-in batch of 1 may allow no other; then an axis of 1 in first
+// place is the batch. What depends on the values of computed tensors, and what an unknown operator makes, has no shape.
+func (n *Network) inferOperator(l *Layer, op Operator) error {
+	for _, name := range l.Out {
+		if name != "" && n.Values[name] == nil {
+			n.Values[name] = &Value{Name: name}
+		}
+	}
+	shapes, types, err := n.operatorShapes(l, op)
+	for i, name := range l.Out {
+		if name == "" || i >= len(shapes) {
+			continue
+		}
+		n.Values[name].Shape, n.Values[name].Type = shapes[i], types[i]
+	}
+	return err
+}
+
+// errNoShape says that an output's shape cannot be known.
+var errNoShape = errors.New("no shape")
+
+func (n *Network) operatorShapes(l *Layer, op Operator) (shapes [][]int, types []onnx.DataType, err error) {
+	if !operator.Known(op.Domain, op.Type) {
+		return nil, nil, nil
+	}
+	a, err := n.tryOperator(l, op, tryBatches[0])
+	var b []*operator.Tensor
+	if err == nil {
+		b, err = n.tryOperator(l, op, tryBatches[1])
+	}
+	if err == errNoShape {
+		return nil, nil, nil
+	}
+	if err != nil && n.BatchDim == "" {
+		if a, err = n.tryOperator(l, op, 1); err == nil {
+			b = a
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, t := range a {
+		shape, err := symbolicShape(t.Shape, b[i].Shape, a[i] == b[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		shapes, types = append(shapes, shape), append(types, t.Type)
+	}
+	return shapes, types, nil
+}
+
+// symbolicShape compares the shapes that two batch sizes make. Where both are one, the batch was baked in.
+func symbolicShape(a, b []int, baked bool) ([]int, error) {
+	if len(a) != len(b) {
+		return nil, fmt.Errorf("shapes %v and %v follow from the batch size", a, b)
+	}
+	shape := slices.Clone(a)
+	if baked {
+		if len(shape) > 0 && shape[0] == 1 {
+			shape[0] = Batch
+		}
+		return shape, nil
+	}
+	for i := range a {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == tryBatches[0] && b[i] == tryBatches[1]:
+			shape[i] = Batch
+		default:
+			return nil, fmt.Errorf("axis %d of its output follows from the batch size: %d for %d, %d for %d", i, a[i], tryBatches[0], b[i], tryBatches[1])
+		}
+	}
+	return shape, nil
+}
+
+// tryOperator runs l on tensors that have only the right shape.
+func (n *Network) tryOperator(l *Layer, op Operator, batch int) ([]*operator.Tensor, error) {
+	if valueShaped[op.Type] {
+		return nil, errNoShape
+	}
+	in := make([]*operator.Tensor, len(l.In))
+	for i, name := range l.In {
+		v := n.Values[name]
+		switch {
+		case name == "":
+		case v == nil:
+			return nil, fmt.Errorf("no tensor %q", name)
+		case v.Const():
+			in[i] = v.tensor()
+		case v.Shape == nil:
+			return nil, errNoShape
+		default:
+			if size(v.Shape)*batch > maxTried {
+				return nil, errNoShape
+			}
+			in[i] = operator.New(v.elementType(), withBatch(v.Shape, batch)...)
+			for j := range in[i].Data {
+				in[i].Data[j] = 1
+			}
+			if i > 0 && shapedBy[op.Type] {
+				return nil, errNoShape
+			}
+		}
+	}
+	return operator.Eval(op.Node(l), op.Opset, in)
+}
+
+// maxTried bounds the elements of a tensor that an operator is tried with.
+const maxTried = 1 << 24
+
+// valueShaped has the operators whose output's shape follows from the values of their first input, shapedBy those
+// where it follows from another.
+var (
+	valueShaped = map[string]bool{"NonZero": true, "Compress": true, "ConstantOfShape": true, "Range": true}
+	shapedBy    = map[string]bool{
+		"Reshape": true, "Expand": true, "Tile": true, "Slice": true, "Pad": true, "Resize": true, "Upsample": true, "OneHot": true,
+		"TopK": true, "Split": true, "Squeeze": true, "Unsqueeze": true, "ReduceSum": true, "ReduceMean": true, "ReduceMax": true,
+		"ReduceMin": true, "ReduceProd": true, "ReduceL1": true, "ReduceL2": true, "ReduceLogSum": true, "ReduceLogSumExp": true,
+		"ReduceSumSquare": true,
+	}
+)
+
+// withBatch returns a shape with the batch filled in.
+func withBatch(shape []int, batch int) []int {
+	s := slices.Clone(shape)
+	for i, d := range s {
+		if d == Batch {
+			s[i] = batch
+		}
+	}
+	return s
+}
+
+// checkOperator checks a layer of any operator. Shapes are those that were inferred once; they are not inferred anew.
+func (n *Network) checkOperator(l *Layer, ready map[string]bool) error {
+	for _, name := range l.Out {
+		switch {
+		case name == "":
+		case n.Values[name] == nil:
+			return fmt.Errorf("output %q has no value", name)
+		case ready[name]:
+			return fmt.Errorf("makes %q, which is there already", name)
+		}
+		ready[name] = true
+	}
+	return nil
+}
+
+// trains reports whether the engine has the operator, with its gradient: it moves elements, interpolates between
+// them, or is a function of each element or of each pair of two inputs.
+func (o Operator) trains() bool {
+	if o.Moves() {
+		return true
+	}
+	node := &onnx.Node{OpType: o.Type, Domain: o.Domain}
+	_, unary := operator.Function(node)
+	_, binary := operator.PairOf(o.Type)
+	resize := o.Type == "Resize" || o.Type == "Upsample"
+	return unary || (binary || resize) && operator.Known(o.Domain, o.Type)
+}
