@@ -9,9 +9,7 @@ import (
 
 	"zaq/internal/dataset"
 	"zaq/internal/detect"
-	"zaq/internal/engine"
 	"zaq/internal/kernel"
-	"zaq/internal/nn"
 )
 
 // evaluateDetector runs m over the data set, batch by batch, as evaluate does for classifiers.
@@ -40,11 +38,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 		return nil, err
 	}
 	batch := min(o.batch(m), set.N)
-	net := m.net.Clone()
-	nn.InIntegers(net)
-	p, err := engine.NewPredictor(net, batch, 0)
+	p, err := m.predictor(batch, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+		return nil, err
 	}
 	d, scorer := &Detection{N: set.N}, detect.NewScorer(0.5)
 	images := make([]*dataset.Image, batch) // without their pixels
@@ -64,7 +60,7 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 		}
 		outputs := m.outputs(p)
 		for j, img := range images[:n] {
-			found, err := m.decoder.Decode(outputs(j), [2]int(net.Values[m.input].Shape[2:]))
+			found, err := m.decoder.Decode(outputs(j), [2]int(m.net.Values[m.input].Shape[2:]))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", m.path, err)
 			}
@@ -82,7 +78,7 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 }
 
 // outputs returns what the network made of each image of the batch.
-func (m *Model) outputs(p *engine.Predictor) func(i int) map[string]detect.Output {
+func (m *Model) outputs(p predictor) func(i int) map[string]detect.Output {
 	all := make([][]float32, len(m.net.Outputs))
 	for k := range all {
 		all[k] = p.Output(k)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"zaq/internal/method"
+	"zaq/internal/nn"
 )
 
 const (
@@ -15,9 +16,9 @@ const (
 	bytesAFloat = 4  //
 )
 
-// cut chooses how many images go through the networks at a time, so that the run keeps within o.Memory. The choice
+// keepWithin chooses how many images go through the networks at a time, so that the run keeps within o.Memory. The choice
 // follows from the model and the options alone.
-func (m *Model) cut(ctx context.Context, o Options, mo *method.Options) error {
+func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo *method.Options) error {
 	if o.Memory == 0 || o.Images == method.SourceStatistics && o.CalibrationDir == "" {
 		return nil
 	}
@@ -31,7 +32,7 @@ func (m *Model) cut(ctx context.Context, o Options, mo *method.Options) error {
 		}
 		try := *mo
 		try.Generator.Batch, try.Generator.Parts = part, batch/part
-		n, err := method.Footprint(ctx, m.net, try, traits[o.Method].trains)
+		n, err := method.Footprint(ctx, trunk, try, traits[o.Method].trains)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ const (
 	keyKernels    = "dev.zaq.kernels"
 	keyVersion    = "dev.zaq.version"
 	keySource     = "dev.zaq.source_sha256"
-	keyPreprocess = "dev.zaq.preprocess"
+	keyPreprocess = preprocess.MetadataKey
 	keyMicroBatch = "dev.zaq.micro_batch"
 )
 

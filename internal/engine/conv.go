@@ -65,7 +65,7 @@ func (n *conv) forward(b *builder) {
 		}
 	}, x, y)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 	b.inRows(n.plan.ForwardByRows(), n, n.y.H, x)
 	b.keepable(n.y)
 }
@@ -74,7 +74,7 @@ func (n *conv) backward(b *builder) {
 	dy := b.grad(n.y)
 	if dw := n.sums(b); dw != nil {
 		b.trains(n.w)
-		x := b.again(n.x, n.shape.Weights())
+		x := b.again(n.x, n.reads())
 		b.image(n.kernel("weight gradient", n.plan.WeightGradFlops()), n.plan.WeightGradFlops(), func(c *chunk) {
 			dw := dw.lane[c.lane]
 			switch {
@@ -89,7 +89,7 @@ func (n *conv) backward(b *builder) {
 			}
 		}, x, dy)
 		b.nominal(n.shape.Flops())
-		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+		b.together(n.reads(), n.plan.BatchScratchLen)
 		b.inRows(n.plan.WeightGradByRows(), n, n.y.H, x, dy)
 	}
 	dx, accumulate := b.gradTarget(n.x)
@@ -118,7 +118,7 @@ func (n *conv) backward(b *builder) {
 		}
 	}, dx, dy)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 	b.inRows(n.plan.InputGradByRows(), n, n.x.H, dy)
 }
 
@@ -139,6 +139,9 @@ func (n *conv) sums(b *builder) *laneSums[float32] {
 	}
 	return b.laneGrad(n.w.Param)
 }
+
+// reads is how many weights a pass reads; by Winograd's algorithm 16 for every nine.
+func (n *conv) reads() int { return max(n.shape.Weights(), n.plan.PackedLen()) }
 
 // kernel names what a pass runs; one that executes less than the definition is Winograd's.
 func (n *conv) kernel(pass string, flops float64) string {
