@@ -42,11 +42,14 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
+	trunk, tail := nn.Cut(m.net)
+	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
+		return nil, m.explain(err, o)
+	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
-	trunk, tail := nn.Cut(m.net)
 	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
 		return nil, m.explain(err, o)
@@ -65,6 +68,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
+	if mo.Generator.Parts > 1 {
+		q.MicroBatch = mo.Generator.Batch
+	}
 	data, err := m.export(whole, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
@@ -73,7 +79,8 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	return &Result{
-		Method: q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
+		MicroBatch: q.MicroBatch,
+		Method:     q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
 		Layers: layerCosts(run, o.Int4Storage),
 		Steps:  run.Steps, Kept: run.Kept, Agreement: run.Agreement,
 		artifact: artifact{data},
