@@ -16,6 +16,7 @@ type predictor interface {
 	Run() error
 	Output(i int) []float32 // of the last Run, in the order of the file
 	Classes(i int) int      // elements of output i for each image
+	Shape(i int) []int      // of an image's part of output i
 }
 
 // predictor returns the one of the engine that the options name.
@@ -63,6 +64,8 @@ func (m *Model) integerPredictor(batch int, requant string) (*integerPredictor, 
 func (p *integerPredictor) Input() []float32       { return p.pixels }
 func (p *integerPredictor) Output(i int) []float32 { return p.out[i].Data }
 func (p *integerPredictor) Classes(i int) int      { return len(p.out[i].Data) / p.out[i].Shape[0] }
+
+func (p *integerPredictor) Shape(i int) []int { return p.out[i].Shape[1:] }
 
 func (p *integerPredictor) Run() error {
 	x := &p.in[0]

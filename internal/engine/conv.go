@@ -53,21 +53,44 @@ func (n *conv) forward(b *builder) {
 		}
 	})
 	b.image(n.kernel("forward", n.plan.ForwardFlops()), n.plan.ForwardFlops(), func(c *chunk) {
-		n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
+		switch {
+		case n.plan.ByPixel():
+			y := y.all(c)
+			n.plan.ForwardPixels(len(y)/n.y.C, y, x.all(c), n.packed)
+		case c.pieces > 1:
+			r0, r1 := c.rows(n.y.H)
+			n.plan.ForwardRows(r0, r1, y.all(c), x.whole(c, c.n0, c.n1), n.packed)
+		default:
+			n.plan.ForwardBatch(c.n1-c.n0, y.all(c), x.all(c), n.packed, c.w.scratch)
+		}
 	}, x, y)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
+	b.inRows(n.plan.ForwardByRows(), n, n.y.H, x)
+	b.keepable(n.y)
 }
 
 func (n *conv) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	dy := b.grad(n.y)
 	if dw := n.sums(b); dw != nil {
 		b.trains(n.w)
+		x := b.again(n.x, n.reads())
 		b.image(n.kernel("weight gradient", n.plan.WeightGradFlops()), n.plan.WeightGradFlops(), func(c *chunk) {
-			n.plan.WeightGradBatch(c.n1-c.n0, dw.lane[c.lane], x.all(c), dy.all(c), c.w.scratch)
+			dw := dw.lane[c.lane]
+			switch {
+			case n.plan.ByPixel():
+				dy := dy.all(c)
+				n.plan.WeightGradPixels(len(dy)/n.y.C, dw, x.all(c), dy, c.w.scratch)
+			case c.pieces > 1:
+				r0, r1 := c.rows(n.y.H)
+				n.plan.WeightGradRows(r0, r1, dw, x.whole(c, c.n0, c.n1), dy.whole(c, c.n0, c.n1))
+			default:
+				n.plan.WeightGradBatch(c.n1-c.n0, dw, x.all(c), dy.all(c), c.w.scratch)
+			}
 		}, x, dy)
 		b.nominal(n.shape.Flops())
-		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+		b.together(n.reads(), n.plan.BatchScratchLen)
+		b.inRows(n.plan.WeightGradByRows(), n, n.y.H, x, dy)
 	}
 	dx, accumulate := b.gradTarget(n.x)
 	if dx == nil {
@@ -83,10 +106,29 @@ func (n *conv) backward(b *builder) {
 		}
 	})
 	b.image(n.kernel("input gradient", n.plan.InputGradFlops()), n.plan.InputGradFlops(), func(c *chunk) {
-		n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
+		switch {
+		case n.plan.ByPixel():
+			dx := dx.all(c)
+			n.plan.InputGradPixels(len(dx)/n.x.C, dx, dy.all(c), n.packedGrad, accumulate)
+		case c.pieces > 1:
+			r0, r1 := c.rows(n.x.H)
+			n.plan.InputGradRows(r0, r1, dx.all(c), dy.whole(c, c.n0, c.n1), n.packedGrad, accumulate)
+		default:
+			n.plan.InputGradBatch(c.n1-c.n0, dx.all(c), dy.all(c), n.packedGrad, c.w.scratch, accumulate)
+		}
 	}, dx, dy)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
+	b.inRows(n.plan.InputGradByRows(), n, n.x.H, dy)
+}
+
+// inRows is byRows for a step of n, which needs what it reads complete, if it works by rows and not by pixels.
+func (b *builder) inRows(can bool, n *conv, rows int, reads ...*buffer) {
+	if n.plan.ByPixel() {
+		b.byRows(rows)
+	} else if can {
+		b.byRows(rows, reads...)
+	}
 }
 
 // sums are where image steps add the gradient of w, or those of the products that the kernel computes it by; nil where it
@@ -97,6 +139,9 @@ func (n *conv) sums(b *builder) *laneSums[float32] {
 	}
 	return b.laneGrad(n.w.Param)
 }
+
+// reads is how many weights a pass reads; by Winograd's algorithm 16 for every nine.
+func (n *conv) reads() int { return max(n.shape.Weights(), n.plan.PackedLen()) }
 
 // kernel names what a pass runs; one that executes less than the definition is Winograd's.
 func (n *conv) kernel(pass string, flops float64) string {

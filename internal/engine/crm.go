@@ -51,9 +51,10 @@ func (n *gram) forward(b *builder) {
 	b.image("gram", 2*float64(c*c*hw), func(ch *chunk) {
 		for i := ch.n0; i < ch.n1; i++ {
 			f := x.at(ch, i)
-			kernel.MatMulTA(n.lane.lane[ch.lane], f, f, c, hw, c)
+			kernel.MatMulTA(n.lane.lane[ch.lane], f, f, c, len(f)/c, c)
 		}
 	}, x)
+	b.byRows(n.x.H)
 }
 
 // backward is dF = F (dS + dS^T).
@@ -62,13 +63,15 @@ func (n *gram) backward(b *builder) {
 	if dx == nil {
 		return
 	}
-	x := b.value(n.x)
+	x := b.again(n.x, 0)
 	c, hw := n.x.C, n.x.H*n.x.W
 	b.image("gram backward", 2*float64(c*c*hw), func(ch *chunk) {
 		for i := ch.n0; i < ch.n1; i++ {
-			kernel.MatMul(dx.at(ch, i), x.at(ch, i), n.dsum, hw, c, c, acc)
+			f := x.at(ch, i)
+			kernel.MatMul(dx.at(ch, i), f, n.dsum, len(f)/c, c, c, acc)
 		}
 	}, x, dx)
+	b.byRows(n.x.H)
 }
 
 type crm struct {

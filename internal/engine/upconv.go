@@ -69,7 +69,7 @@ func (n *upconv) forward(b *builder) {
 }
 
 func (n *upconv) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	x, dy := b.again(n.x, 0), b.grad(n.y)
 	dx, accumulate := b.gradTarget(n.x)
 	var sums *laneSums[float32]
 	flops := 0.0

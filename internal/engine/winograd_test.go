@@ -87,9 +87,11 @@ func TestSumsOfIntegersAreExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	copy(p.Input(), integers(size*size*c, 255))
-	p.Run()
+	if err := p.Run(); err != nil {
+		t.Fatal(err)
+	}
 	for i, got := range p.Output(0) {
-		row, col, out := i/c/size, i/c%size, i%c
+		out, row, col := i/(size*size), i/size%size, i%size
 		want := 0
 		for k := range 9 {
 			y, x := row+k/3-1, col+k%3-1

@@ -124,3 +124,7 @@ func depthwiseGradTileNEONx4(t *gradTile)
 func (t *strip) run(i isa) { t.runGo(i.lanes()) }
 
 func (t *gradStrip) run(isa) { t.runGo() }
+
+func (t *stencil) run(i isa) { t.runGo(i.lanes()) }
+
+func (t *gradStencil) run(i isa) { t.runGo(i.lanes()) }

@@ -24,6 +24,12 @@ func main() {
 			a.strip(s, 1, 16)
 			a.strip(s, 2, 8)
 			a.gradStrip(s)
+			for vectors := 1; vectors <= 2; vectors++ {
+				for stride := 1; stride <= 2; stride++ {
+					a.stencil(s, vectors, stride)
+					a.gradStencil(s, vectors, stride)
+				}
+			}
 		}
 		a.peak(s)
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
