@@ -43,6 +43,7 @@ noasm: ## all tests on portable Go kernels
 neon: ## tests of the arm64 kernels, and of the engine on them, under qemu-user
 	@command -v qemu-aarch64 >/dev/null || { echo "make neon runs arm64 programs with qemu-aarch64: make oracles, or apt-get install qemu-user"; exit 1; }
 	go test -C internal/kernel/_gen/neon .
+	go test -C internal/intkernel/_gen/neon .
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go test -timeout 30m -exec qemu-aarch64 -json ./internal/kernel ./internal/intkernel ./internal/engine | $(testsum)
 
 bench: ## the benchmarks, once each
