@@ -57,9 +57,9 @@ lint: ## gofmt, vet for every platform, staticcheck
 	for arch in amd64 arm64; do GOARCH=$$arch go vet -tags noasm ./...; done
 	go tool staticcheck ./...
 
-oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, Pillow, Fashion-MNIST and qemu-user (apt), CIFAR-10
+oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, Pillow, ONNX's tests, Fashion-MNIST and qemu-user (apt), CIFAR-10
 	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
-	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy python3-pil dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy python3-pil libonnx-testdata dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 # The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.

@@ -84,7 +84,7 @@ func EvaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 	return d, nil
 }
 
-// check looks for counts below zero.
+// check reports the first option that cannot be.
 func (o EvalOptions) check() error {
 	for _, f := range []struct {
 		name string
@@ -94,10 +94,20 @@ func (o EvalOptions) check() error {
 			return negative(f.name, f.v)
 		}
 	}
-	return nil
+	o = o.withDefaults()
+	if err := oneOf("engine", o.Engine, Engines...); err != nil {
+		return err
+	}
+	return oneOf("requant", o.Requant, Requants...)
 }
 
 func (o EvalOptions) withDefaults() EvalOptions {
+	if o.Engine == "" {
+		o.Engine = Engines[0]
+	}
+	if o.Requant == "" {
+		o.Requant = Requants[0]
+	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}

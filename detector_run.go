@@ -9,9 +9,7 @@ import (
 
 	"zaq/internal/dataset"
 	"zaq/internal/detect"
-	"zaq/internal/engine"
 	"zaq/internal/kernel"
-	"zaq/internal/nn"
 )
 
 // evaluateDetector runs m over the data set, batch by batch, as evaluate does for classifiers.
@@ -40,11 +38,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 		return nil, err
 	}
 	batch := min(o.batch(m), set.N)
-	net := m.net.Clone()
-	nn.InIntegers(net)
-	p, err := engine.NewPredictor(net, batch, 0)
+	p, err := m.predictor(batch, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+		return nil, err
 	}
 	d, scorer := &Detection{N: set.N}, detect.NewScorer(0.5)
 	images := make([]*dataset.Image, batch) // without their pixels
@@ -62,8 +58,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 		if err := p.Run(); err != nil {
 			return nil, fmt.Errorf("%s: %w", m.path, err)
 		}
+		outputs := m.outputs(p)
 		for j, img := range images[:n] {
-			found, err := m.decoder.Decode(m.outputsOf(p, j), [2]int(net.Values[m.input].Shape[2:]))
+			found, err := m.decoder.Decode(outputs(j), [2]int(m.net.Values[m.input].Shape[2:]))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", m.path, err)
 			}
@@ -80,23 +77,20 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 	return d, nil
 }
 
-// outputsOf returns what the network made of image i of the batch, in ONNX's order.
-func (m *Model) outputsOf(p *engine.Predictor, i int) map[string]detect.Output {
-	outputs := map[string]detect.Output{}
-	for k, name := range m.net.Outputs {
-		n := p.Classes(k)
-		o := detect.Output{Shape: m.net.Values[name].Shape[1:], Data: p.Output(k)[i*n : (i+1)*n]}
-		if len(o.Shape) == 3 {
-			channels := o.Shape[0]
-			maps := make([]float32, n)
-			for at, v := range o.Data {
-				maps[at%channels*(n/channels)+at/channels] = v
-			}
-			o.Data = maps
-		}
-		outputs[name] = o
+// outputs returns what the network made of each image of the batch.
+func (m *Model) outputs(p predictor) func(i int) map[string]detect.Output {
+	all := make([][]float32, len(m.net.Outputs))
+	for k := range all {
+		all[k] = p.Output(k)
 	}
-	return outputs
+	return func(i int) map[string]detect.Output {
+		of := map[string]detect.Output{}
+		for k, name := range m.net.Outputs {
+			n := p.Classes(k)
+			of[name] = detect.Output{Shape: p.Shape(k), Data: all[k][i*n : (i+1)*n]}
+		}
+		return of
+	}
 }
 
 // classesOf maps the classes of a data set to those of the network, by name; -1 for one that it does not know, which is

@@ -4,15 +4,25 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"zaq/infer"
 )
 
 // EvalOptions say how to evaluate. The zero value takes every test image.
 type EvalOptions struct {
 	Limit    int            // only the first Limit images; 0: all
 	Batch    int            // images at once; 0: what suits the machine. It does not change the result
+	Engine   string         // "fake" (default): integers held in floats; "int": package infer, 8-bit integers
+	Requant  string         // of engine "int": "ort" (default) or "fixed", see infer.WithRequant
 	Progress func(Progress) // may be nil
 	Log      *slog.Logger   // may be nil
 }
+
+// The values of EvalOptions that are words, the default of each first.
+var (
+	Engines  = []string{"fake", "int"}
+	Requants = []string{infer.ORT, infer.Fixed}
+)
 
 // Evaluation is how a classifier did on labelled images.
 type Evaluation struct {

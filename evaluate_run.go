@@ -6,14 +6,11 @@ import (
 	"slices"
 
 	"zaq/internal/dataset"
-	"zaq/internal/engine"
 	"zaq/internal/kernel"
 	"zaq/internal/metric"
-	"zaq/internal/nn"
 )
 
-// evaluate runs m over the data set, batch by batch. The last one is filled up with what was there before:
-// an image's outputs do not depend on its neighbours.
+// evaluate runs m over the data set, batch by batch. An image's outputs do not depend on its neighbours.
 func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
@@ -29,11 +26,9 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 		return nil, err
 	}
 	batch := min(o.batch(m), set.N)
-	net := m.net.Clone()
-	nn.InIntegers(net) // as those who run the file will compute it
-	p, err := engine.NewPredictor(net, batch, 0)
+	p, err := m.predictor(batch, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.path, err)
+		return nil, err
 	}
 	classes := p.Classes(0)
 	e := &Evaluation{N: set.N}

@@ -41,6 +41,9 @@ func fingerprint(m *Model, o Options, images []float32) string {
 	} {
 		lines = append(lines, fmt.Sprintf("%s=%v", l.key, l.value))
 	}
+	if o.Memory > 0 {
+		lines = append(lines, fmt.Sprintf("memory=%d", o.Memory)) // how a step is cut follows from it
+	}
 	return checkpoint.Fingerprint(lines...)
 }
 

@@ -73,6 +73,8 @@ type Quantized struct {
 	Kernels   string `json:"kernels"`
 	Version   string `json:"version"` // of zaq
 	Source    string `json:"source"`  // SHA-256 of the float model
+
+	MicroBatch int `json:"micro_batch,omitempty"` // see Result
 }
 
 // Property is a key and value of the file's free metadata.

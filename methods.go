@@ -92,16 +92,16 @@ func (o Options) checkMethod() error {
 }
 
 // runMethod runs the method that o names.
-func (m *Model) runMethod(ctx context.Context, o Options, mo method.Options) (*method.Result, error) {
+func (m *Model) runMethod(ctx context.Context, o Options, net *nn.Network, mo method.Options) (*method.Result, error) {
 	t := traits[o.Method]
 	if !t.data {
-		return t.run(ctx, m.net, mo)
+		return t.run(ctx, net, mo)
 	}
 	set, err := m.trainingImages(o.Data)
 	if err != nil {
 		return nil, err
 	}
-	return method.FT(ctx, m.net, set, mo)
+	return method.FT(ctx, net, set, mo)
 }
 
 // trainingImages opens the training images of a specification.

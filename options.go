@@ -65,6 +65,12 @@ type Options struct {
 	ZAQ  ZAQOptions  // of methods that generate images or train
 	GDFQ GDFQOptions // of method "gdfq"
 
+	// Memory bounds the bytes that a run takes, by a smaller number of images that go through the networks at a time: the
+	// largest part of ZAQ.Batch, 4 images or more, with which what is planned fits, whatever the machine. Gradients are the
+	// mean over all parts; the generator's own normalizations, and losses that compare statistics over a batch, go by a part,
+	// so that the number is a part of the run's configuration, like the seed. 0: no bound, all of a batch at a time.
+	Memory int64
+
 	Progress func(Progress) // called between steps, from one goroutine; may be nil
 	Log      *slog.Logger   // nil: no log
 	Profile  *Profile       // gets the times of layers and kernels; nil: they are not taken
@@ -265,6 +271,8 @@ func (o Options) Check() error {
 			Err:    &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("packed weights of up to 4 bits need %d", int4Opset)},
 			Advice: "--int4-storage int8 stores them a byte each, at any opset",
 		}
+	case o.Memory < 0:
+		return &OptionError{"memory", strconv.FormatInt(o.Memory, 10), "must not be negative"}
 	case o.CheckpointEvery < 0:
 		return &OptionError{"checkpoint-every", o.CheckpointEvery.String(), "must not be negative"}
 	case o.Resume && o.CheckpointDir == "":

@@ -12,6 +12,8 @@ type Result struct {
 	Scheme    string `json:"scheme"`
 	Seed      uint64 `json:"seed"`
 	Kernels   string `json:"kernels"` // the kernel path that computed it
+	// MicroBatch is how many images went through the networks at a time, where Options.Memory made it fewer than a batch.
+	MicroBatch int `json:"micro_batch,omitempty"`
 
 	Layers    []LayerCost `json:"layers"`              // one for each quantized convolution and linear layer, in graph order
 	Steps     int         `json:"steps,omitempty"`     // training steps done

@@ -42,11 +42,15 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
+	trunk, tail := nn.Cut(m.net)
+	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
+		return nil, m.explain(err, o)
+	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
 	}
-	run, err := m.runMethod(ctx, o, mo)
+	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -56,11 +60,18 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := nn.FoldBatchNorm(run.Net); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
+	whole, err := nn.Join(run.Net, tail)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
 	q := &Quantized{
 		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
-	data, err := m.export(run.Net, q, o)
+	if mo.Generator.Parts > 1 {
+		q.MicroBatch = mo.Generator.Batch
+	}
+	data, err := m.export(whole, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
@@ -68,7 +79,8 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	return &Result{
-		Method: q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
+		MicroBatch: q.MicroBatch,
+		Method:     q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
 		Layers: layerCosts(run, o.Int4Storage),
 		Steps:  run.Steps, Kept: run.Kept, Agreement: run.Agreement,
 		artifact: artifact{data},

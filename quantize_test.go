@@ -31,7 +31,7 @@ func TestFingerprint(t *testing.T) {
 				f.SetString("other")
 			case reflect.Bool:
 				f.SetBool(true)
-			case reflect.Int:
+			case reflect.Int, reflect.Int64:
 				f.SetInt(77)
 			case reflect.Uint64:
 				f.SetUint(77)

@@ -1,12 +1,12 @@
 package infer
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"zaq/internal/nn"
+	"zaq/internal/operator"
 )
 
 // compile makes a program of a network.
@@ -47,6 +47,24 @@ type compiler struct {
 	steps   []step
 	tensors []*tensor
 	reals   []*real
+
+	followed int // elements of tensors that were followed one by one
+}
+
+// Bounds of what a program may take, so that a small file cannot ask for memory that no machine has.
+const (
+	maxArena    = 1 << 30 // bytes of the integers of an image
+	maxReals    = 1 << 28 // its real values
+	maxPacked   = 1 << 29 // bytes of the packed weights of a layer
+	maxFollowed = 1 << 26 // elements, see follow
+)
+
+// follow counts elements that the compiler keeps an index for.
+func (c *compiler) follow(n int) error {
+	if c.followed += n; c.followed > maxFollowed {
+		return fmt.Errorf("more than %d elements are moved", maxFollowed)
+	}
+	return nil
 }
 
 // value is what is known of a value of the network: it is an integer tensor or has its elements, or is real, or
@@ -92,7 +110,7 @@ func (c *compiler) newTensor(t target) *tensor {
 
 // newReal returns a real tensor for a value, known under its name.
 func (c *compiler) newReal(name string) *real {
-	r := &real{name: name, n: elements(imageShape(c.n.Values[name])), input: -1, output: -1}
+	r := &real{name: name, n: elements(imageShape(c.n.Values[name])), input: -1, output: -1, first: -1}
 	c.reals = append(c.reals, r)
 	if v := c.values[name]; v != nil {
 		v.r = r
@@ -103,34 +121,44 @@ func (c *compiler) newReal(name string) *real {
 }
 
 // integers returns the named value as an integer tensor of its shape, or nil where it is real.
-func (c *compiler) integers(name string) *tensor {
+func (c *compiler) integers(name string) (*tensor, error) {
 	v := c.values[name]
 	if v == nil || v.t == nil {
-		return nil
+		return nil, nil
 	}
 	m := mapOf(imageShape(c.n.Values[name]))
 	if v.index == nil && (m.H != v.t.m.H || m.W != v.t.m.W || m.C != v.t.m.C) {
-		v.index = identity(m.H * m.W * m.C) // flattened
+		n := m.H * m.W * m.C
+		if err := c.follow(n); err != nil {
+			return nil, err
+		}
+		v.index = identity(n) // flattened
 	}
 	if v.index != nil {
 		c.gather(name, v)
 	}
-	return c.values[name].t
+	return c.values[name].t, nil
 }
 
 // real returns the named value as real values; integers are dequantized.
-func (c *compiler) real(name string) *real {
+func (c *compiler) real(name string) (*real, error) {
 	v := c.values[name]
+	if v == nil {
+		return nil, fmt.Errorf("tensor %q is not computed in float32 or integers of 8 bits", name)
+	}
 	if v.r != nil {
-		return v.r
+		return v.r, nil
 	}
 	t := v.t // whatever its shape: the order of the elements counts
 	if v.index != nil {
-		t = c.integers(name)
+		var err error
+		if t, err = c.integers(name); err != nil {
+			return nil, err
+		}
 	}
 	r := c.newReal(name)
 	c.add(&dequantizeStep{note{Name: name, Op: "DequantizeLinear", in: []*tensor{t}, to: r}})
-	return r
+	return r, nil
 }
 
 // target is the quantized tensor that a value becomes, by a chain of layers of which each is the only one to read the
@@ -187,6 +215,11 @@ func (c *compiler) sole(name string) *nn.Layer {
 
 // layer compiles one layer.
 func (c *compiler) layer(l *nn.Layer) error {
+	for _, name := range l.Out {
+		if name != "" && !ofImages(c.n.Values[name]) {
+			return c.float(l)
+		}
+	}
 	switch op := l.Op.(type) {
 	case nn.FakeQuant:
 		return c.quantize(l, op)
@@ -195,17 +228,23 @@ func (c *compiler) layer(l *nn.Layer) error {
 	case nn.Add:
 		return c.sum(l)
 	case nn.AveragePool:
-		if op.Pads != [4]int{} && !op.CountIncludePad {
-			return c.float(l)
-		}
-		return c.average(l, nn.Conv{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads})
+		return c.averagePool(l, op)
 	case nn.GlobalAveragePool:
 		x := imageShape(c.n.Input(l, 0))
 		return c.average(l, nn.Conv{Kernel: [2]int{x[1], x[2]}, Stride: [2]int{1, 1}})
 	case nn.MaxPool:
 		return c.maxPool(l, op)
+	case nn.Concat:
+		return c.concat(l, op.Axis)
 	case nn.Relu, nn.LeakyRelu, nn.Clip:
 		return c.unary(l)
+	case nn.Operator:
+		if _, ok := operator.Function(op.Node(l)); ok && op.Domain == "" {
+			return c.unary(l)
+		}
+		if op.Type == "Mul" && op.Domain == "" {
+			return c.product(l)
+		}
 	}
 	if moves(l.Op) {
 		return c.move(l)
@@ -218,31 +257,23 @@ func (c *compiler) quantize(l *nn.Layer, op nn.FakeQuant) error {
 	g, ok := gridOf(op.Q)
 	v := c.values[l.In[0]]
 	switch {
-	case !ok:
+	case !ok || v == nil:
 		return c.float(l)
 	case v.t == nil:
-		r := c.real(l.In[0])
+		r, err := c.real(l.In[0])
+		if err != nil {
+			return err
+		}
 		c.add(&quantizeStep{note: note{Name: l.Name, Op: "QuantizeLinear", from: []*real{r}, out: c.newTensor(target{name: l.Out[0], grid: g})}})
 	case v.t.grid.scale == g.scale && v.t.grid.zero == g.zero && g.qmin <= v.t.grid.qmin && v.t.grid.qmax <= g.qmax:
 		c.values[l.Out[0]] = &value{t: v.t, index: v.index} // it lies on the grid already
 	default:
-		x := c.integers(l.In[0])
+		x, err := c.integers(l.In[0])
+		if err != nil {
+			return err
+		}
 		c.table(note{Name: l.Name, Op: "QuantizeLinear"}, x, target{name: l.Out[0], grid: g}, nil)
 	}
-	return nil
-}
-
-// float compiles a layer that integers are not enough for.
-func (c *compiler) float(l *nn.Layer) error {
-	if len(l.Out) != 1 {
-		return errors.New("several outputs")
-	}
-	s := newFloatStep(c.n, l)
-	for _, name := range s.net.Inputs {
-		s.from = append(s.from, c.real(name))
-	}
-	s.to = c.newReal(l.Out[0])
-	c.add(s)
 	return nil
 }
 
@@ -250,7 +281,10 @@ func (c *compiler) float(l *nn.Layer) error {
 func (c *compiler) finish() (*Program, error) {
 	p := &Program{threads: c.o.threads, requant: c.o.requant}
 	for i, name := range c.n.Outputs {
-		r := c.real(name)
+		r, err := c.real(name)
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", name, err)
+		}
 		if r.input >= 0 || r.output >= 0 {
 			return nil, fmt.Errorf("output %q: is an input, or there twice", name)
 		}
@@ -263,7 +297,9 @@ func (c *compiler) finish() (*Program, error) {
 	}
 	p.steps = c.steps
 	p.tensors = c.tensors
-	p.bytes, p.floats = place(c.tensors, c.reals)
+	if p.bytes, p.floats = place(c.tensors, c.reals); p.bytes > maxArena || p.floats > maxReals {
+		return nil, fmt.Errorf("an image needs %d bytes and %d real values while it is computed, which is more than %d and %d", p.bytes, p.floats, maxArena, maxReals)
+	}
 	for _, s := range c.steps {
 		s.prepare()
 		p.parts = append(p.parts, s.parts())

@@ -78,7 +78,11 @@ func Load(path string, opts ...Option) (*Program, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	p.path = path
-	return p, nil
+	metadata := make(map[string]string)
+	for _, m := range m.Metadata {
+		metadata[m.Key] = m.Value
+	}
+	return p, p.describe(metadata)
 }
 
 func load(m *onnx.Model, o options) (*Program, error) {

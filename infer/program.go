@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"zaq/internal/preprocess"
 )
 
 // Program is a compiled network. It may be used by any number of goroutines at a time.
@@ -19,6 +21,9 @@ type Program struct {
 	parts           []int
 	tensors         []*tensor
 	bytes, floats   int // of an arena
+
+	pixels  *preprocess.Spec // how pictures become the input; nil where nothing says it
+	classes []string
 
 	mu    sync.Mutex
 	spare []*job // of earlier calls
@@ -43,6 +48,9 @@ func (p *Program) Inputs() []Info { return slices.Clone(p.inputs) }
 
 // Outputs describes what Run returns.
 func (p *Program) Outputs() []Info { return slices.Clone(p.outputs) }
+
+// Quantized reports whether any step computes with integers.
+func (p *Program) Quantized() bool { return len(p.tensors) > 0 }
 
 // Arena is the memory in bytes that an image needs while it is computed.
 func (p *Program) Arena() int { return p.bytes + 4*p.floats }

@@ -94,6 +94,9 @@ func (c *compiler) weighted(l *nn.Layer, x *tensor) (*weights, bool) {
 	if v == nil || v.Quant == nil {
 		return nil, false
 	}
+	if op, ok := l.Op.(nn.Conv); ok && op.Groups > 1 && op.Groups != v.Shape[0] && len(v.Data) > maxPacked/1024 {
+		return nil, false // each group is filled up to whole vectors
+	}
 	w := &weights{cout: v.Shape[0], w: make([]int16, len(v.Data)), bias: make([]int32, v.Shape[0])}
 	switch op := l.Op.(type) {
 	case nn.Conv:
@@ -174,15 +177,20 @@ func (c *compiler) linearInput(l *nn.Layer) (*tensor, error) {
 	if v.t != nil && v.index == nil {
 		return v.t, nil // flattened or not
 	}
-	return c.integers(l.In[0]), nil
+	return c.integers(l.In[0])
 }
 
-// average compiles an AveragePool or GlobalAveragePool whose windows all have the same number of pixels: a convolution with
-// weights of 1.
+// average compiles an average whose windows all have the same number of pixels: a convolution with weights of 1.
 func (c *compiler) average(l *nn.Layer, op nn.Conv) error {
-	x := c.integers(l.In[0])
+	x, err := c.integers(l.In[0])
+	if err != nil {
+		return err
+	}
+	if x == nil || x.m.C*op.Kernel[0]*op.Kernel[1] > maxPacked/64 {
+		return c.float(l)
+	}
 	t, ok := c.target(l.Out[0])
-	if x == nil || !ok {
+	if !ok {
 		return c.float(l)
 	}
 	out := mapOf(imageShape(c.n.Output(l)))

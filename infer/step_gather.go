@@ -10,10 +10,12 @@ import (
 // moves reports whether an operator only moves, repeats or drops elements, or adds zeros.
 func moves(op nn.Op) bool {
 	switch o := op.(type) {
-	case nn.Slice, nn.Flatten, nn.Identity:
+	case nn.Slice, nn.Flatten, nn.Identity, nn.Reshape:
 		return true
 	case nn.Pad:
 		return o.Value == 0
+	case nn.Operator:
+		return o.Moves()
 	}
 	return false
 }
@@ -33,29 +35,43 @@ func identity(n int) []int32 {
 // and the next step that needs them in their new places has them gathered.
 func (c *compiler) move(l *nn.Layer) error {
 	v := c.values[l.In[0]]
-	if v == nil || v.t == nil || len(l.Out) != 1 {
+	if v == nil || v.t == nil {
 		return c.float(l)
 	}
 	n := elements(imageShape(c.n.Input(l, 0)))
-	if n >= maxMoved {
+	one := subnet(c.n, l)
+	if n >= maxMoved || len(one.Inputs) != 1 {
 		return c.float(l)
+	}
+	for _, name := range append([]string{l.In[0]}, l.Out...) {
+		if name != "" {
+			if err := c.follow(elements(imageShape(c.n.Values[name]))); err != nil {
+				return err
+			}
+		}
 	}
 	numbers := make([]float32, n)
 	for i := range numbers {
 		numbers[i] = float32(i + 1)
 	}
-	s := newFloatStep(c.n, l)
-	if len(s.net.Inputs) != 1 {
-		return c.float(l)
-	}
-	values, err := nn.Reference(s.net, map[string][]float32{l.In[0]: numbers}, 1)
+	values, err := nn.Reference(one, map[string][]float32{l.In[0]: numbers}, 1)
 	if err != nil {
 		return err
 	}
-	moved := values[l.Out[0]]
-	index := make([]int32, len(moved))
-	same := len(moved) == n && v.index == nil
-	for i, at := range moved {
+	for _, name := range l.Out {
+		if name != "" {
+			c.values[name] = v.moved(values[name], n)
+		}
+	}
+	return nil
+}
+
+// moved returns the value whose elements are those of v with the numbers given, which begin with 1; 0 stands for a zero. V has
+// n elements.
+func (v *value) moved(numbers []float32, n int) *value {
+	index := make([]int32, len(numbers))
+	same := len(numbers) == n && v.index == nil
+	for i, at := range numbers {
 		index[i] = int32(at) - 1
 		if index[i] >= 0 && v.index != nil {
 			index[i] = v.index[index[i]]
@@ -65,8 +81,7 @@ func (c *compiler) move(l *nn.Layer) error {
 	if same { // a new shape, at most
 		index = nil
 	}
-	c.values[l.Out[0]] = &value{t: v.t, index: index}
-	return nil
+	return &value{t: v.t, index: index}
 }
 
 // gatherStep copies elements of tensors to other places.
@@ -115,7 +130,10 @@ func (c *compiler) gather(name string, v *value) {
 func (c *compiler) concat(l *nn.Layer, axis int) error {
 	var in []*tensor
 	for _, name := range l.In {
-		x := c.integers(name)
+		x, err := c.integers(name)
+		if err != nil {
+			return err
+		}
 		if x == nil || axis != 1 || len(c.n.Values[name].Shape) == 3 {
 			return c.float(l)
 		}
@@ -133,6 +151,9 @@ func (c *compiler) concat(l *nn.Layer, axis int) error {
 	s := &gatherStep{note: note{Name: l.Name, Op: "Concat" + t.fused, in: in}}
 	channel := 0
 	for _, x := range in {
+		if err := c.follow(x.m.H * x.m.W * x.m.C); err != nil {
+			return err
+		}
 		src := source{index: identity(x.m.H * x.m.W * x.m.C), c0: channel}
 		if x.grid != t.grid {
 			table := tableOf(x.grid, t.grid, nil)

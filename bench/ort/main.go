@@ -4,7 +4,8 @@
 //	make bench-ort MODELS="resnet20.w8a8.onnx ..."
 //
 // ONNX Runtime is called through its C API, which needs cgo; hence this module of its own. Both sides read the same input from and
-// write outputs to memory that is allocated beforehand.
+// write outputs to memory that is allocated beforehand. Every turn of ONNX Runtime has a session of its own: the threads of one
+// that is idle go on looking for work, and would take the processor from the other side.
 package main
 
 import (
@@ -68,11 +69,10 @@ func cut(s string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// side is one of the two, ready to be called.
+// side is one of the two.
 type side struct {
-	call  func() error
+	open  func() (call func() error, free func(), err error)
 	times []float64 // milliseconds
-	calls int       // a turn
 }
 
 func measure(path string, batch, threads, rounds int) error {
@@ -94,69 +94,64 @@ func measure(path string, batch, threads, rounds int) error {
 			in[i].Data[k] = float32(r.NormFloat64())
 		}
 	}
-	out := p.NewOutputs(batch)
-	ours := &side{call: func() error { return p.RunInto(context.Background(), out, in) }}
-
-	session, theirs, free, err := openORT(path, in, out, threads)
-	if err != nil {
-		return err
-	}
-	defer free()
-	their := &side{call: session}
-
-	for _, s := range []*side{ours, their} {
-		best := math.Inf(1)
-		for range 5 {
-			d, err := s.turn(1)
-			if err != nil {
+	out, theirOut := p.NewOutputs(batch), p.NewOutputs(batch)
+	ours := &side{open: func() (func() error, func(), error) {
+		return func() error { return p.RunInto(context.Background(), out, in) }, func() {}, nil
+	}}
+	theirs := &side{open: func() (func() error, func(), error) { return openORT(path, in, theirOut, threads) }}
+	for range rounds {
+		for _, s := range []*side{ours, theirs} {
+			if err := s.turn(); err != nil {
 				return err
 			}
-			best = min(best, d[0])
 		}
-		s.calls = max(1, int(60/best))
 	}
 	for i, y := range out {
 		worst := 0.0
-		for k, v := range theirs[i] {
+		for k, v := range theirOut[i].Data {
 			worst = max(worst, math.Abs(float64(v-y.Data[k])))
 		}
 		if worst > 1e-3 {
 			fmt.Printf("output %q differs by up to %g\n", y.Name, worst)
 		}
 	}
-	for range rounds {
-		for _, s := range []*side{ours, their} {
-			d, err := s.turn(s.calls)
-			if err != nil {
-				return err
-			}
-			s.times = append(s.times, d...)
-		}
-	}
 	best := func(s *side) float64 { return slices.Min(s.times) }
 	median := func(s *side) float64 { return slices.Sorted(slices.Values(s.times))[len(s.times)/2] }
 	fmt.Printf("%-36s %5d %7d  %8.3f %8.3f  %8.3f %8.3f  %5.2fx %5.2fx\n", filepath.Base(path), batch, threads,
-		best(ours), median(ours), best(their), median(their), best(their)/best(ours), median(their)/median(ours))
+		best(ours), median(ours), best(theirs), median(theirs), best(theirs)/best(ours), median(theirs)/median(ours))
 	return nil
 }
 
-func (s *side) turn(calls int) ([]float64, error) {
-	times := make([]float64, calls)
-	for i := range times {
-		start := time.Now()
-		if err := s.call(); err != nil {
-			return nil, err
-		}
-		times[i] = time.Since(start).Seconds() * 1e3
+// slice is how long a turn takes, at least.
+const slice = 60 * time.Millisecond
+
+// turn measures calls for a slice of time, after some that are not.
+func (s *side) turn() error {
+	call, free, err := s.open()
+	if err != nil {
+		return err
 	}
-	return times, nil
+	defer free()
+	for begin := time.Now(); time.Since(begin) < slice/4; {
+		if err := call(); err != nil {
+			return err
+		}
+	}
+	for begin := time.Now(); time.Since(begin) < slice; {
+		start := time.Now()
+		if err := call(); err != nil {
+			return err
+		}
+		s.times = append(s.times, time.Since(start).Seconds()*1e3)
+	}
+	return nil
 }
 
-// openORT returns a session of ONNX Runtime with all optimizations, as a function, and its outputs.
-func openORT(path string, in, out []infer.Tensor, threads int) (call func() error, outputs [][]float32, free func(), err error) {
+// openORT returns a session of ONNX Runtime with all optimizations as a function.
+func openORT(path string, in, out []infer.Tensor, threads int) (call func() error, free func(), err error) {
 	options, err := ort.NewSessionOptions()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = options.Destroy() }()
 	for _, set := range []func() error{
@@ -165,38 +160,37 @@ func openORT(path string, in, out []infer.Tensor, threads int) (call func() erro
 		func() error { return options.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll) },
 	} {
 		if err := set(); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 	}
-	tensor := func(t infer.Tensor, data []float32) (ort.Value, error) {
+	tensor := func(t infer.Tensor) (ort.Value, error) {
 		dims := make([]int64, len(t.Shape))
 		for i, d := range t.Shape {
 			dims[i] = int64(d)
 		}
-		return ort.NewTensor(ort.NewShape(dims...), data)
+		return ort.NewTensor(ort.NewShape(dims...), t.Data)
 	}
 	var inNames, outNames []string
 	var inValues, outValues []ort.Value
 	for _, t := range in {
-		v, err := tensor(t, t.Data)
+		v, err := tensor(t)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		inNames, inValues = append(inNames, t.Name), append(inValues, v)
 	}
 	for _, t := range out {
-		data := make([]float32, len(t.Data))
-		v, err := tensor(t, data)
+		v, err := tensor(t)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
-		outNames, outValues, outputs = append(outNames, t.Name), append(outValues, v), append(outputs, data)
+		outNames, outValues = append(outNames, t.Name), append(outValues, v)
 	}
 	session, err := ort.NewAdvancedSession(path, inNames, outNames, inValues, outValues, options)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return session.Run, outputs, func() {
+	return session.Run, func() {
 		_ = session.Destroy()
 		for _, v := range append(inValues, outValues...) {
 			_ = v.Destroy()

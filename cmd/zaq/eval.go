@@ -34,6 +34,9 @@ Usage:
                                                 (or not); all images in images beside it, or the files it names
         --limit N           only the first N images
         --batch N           images at once; does not change the result
+        --engine E          fake (default; integers held in floats, by the training engine) or int (8-bit integers, by
+                            the engine that zaq run and package infer have)
+        --requant R         of engine int: ort (default; bit for bit as ONNX Runtime) or fixed (integers only)
         --json              the result as JSON
         --per-image         with --json: the predicted class of each image, or the boxes found in it, too
 ` + preprocessUsage + `
@@ -54,6 +57,8 @@ func (o *evalOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.data, "data", "", "")
 	flags.IntVar(&o.Limit, "limit", 0, "")
 	flags.IntVar(&o.Batch, "batch", 0, "")
+	flags.StringVar(&o.Engine, "engine", zaq.Engines[0], "")
+	flags.StringVar(&o.Requant, "requant", zaq.Requants[0], "")
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.perImage, "per-image", false, "")
 	o.preprocess.addFlags(flags)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -45,6 +46,10 @@ Usage:
         --profile           at the end, the time of each layer and kernel on stderr
 
         --batch N           images a step (default 64)
+        --memory SIZE       keep within so much memory, such as 4GiB, by fewer images at a time: the largest part of
+                            a batch with which what is planned fits. It follows from the model and the flags, not from
+                            the machine, and is recorded. Gradients are the mean over all parts; the generator's
+                            normalizations, and losses that compare statistics over a batch, go by a part
 
 Methods, from the cheapest:
     squant         rounds so that errors cancel within kernels and channels, milliseconds
@@ -193,6 +198,10 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if o.profile {
 		o.Profile = &zaq.Profile{}
 		defer a.printProfile(o.Profile)
+	}
+	if o.Memory > 0 {
+		// Without this, garbage may be as much again as what is in use.
+		debug.SetMemoryLimit(o.Memory - o.Memory/8)
 	}
 	r, err := zaq.Quantize(ctx, m, o.Options)
 	p.Done()

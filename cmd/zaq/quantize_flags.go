@@ -32,6 +32,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.profile, "profile", false, "")
 	flags.IntVar(&o.ZAQ.Batch, "batch", zaq.DefaultZAQOptions().Batch, "")
+	flags.Var(byteSize{&o.Memory}, "memory", "")
 	for _, g := range groups {
 		g.add(flags, &o.Options)
 	}

@@ -20,10 +20,11 @@ Usage:
 Verbs:
     quantize    an ONNX model in, a quantized ONNX model out
     eval        accuracy of a model, float or quantized, on labelled images
+    run         a quantized model in integers, on one input
     inspect     what a model file holds
     train       a float network from scratch
     demo        all of it on a small network that comes with zaq
-    bench       how fast this machine trains a model, and where the time goes
+    bench       how fast this machine trains or runs a model, and where the time goes
     version     the version of this program
     help VERB   a verb's flags, with an example
 
@@ -87,6 +88,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newQuantizeCommand(a),
 		newEvalCommand(a),
+		newRunCommand(a),
 		newInspectCommand(a),
 		newTrainCommand(a),
 		newDemoCommand(a),

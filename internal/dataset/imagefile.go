@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"image"
 	"os"
@@ -10,6 +10,8 @@ import (
 
 	_ "image/jpeg"
 	_ "image/png"
+
+	"zaq/internal/jpeg"
 )
 
 // files is a source of image files, one image each, as RGB.
@@ -28,13 +30,12 @@ func isImage(name string) bool {
 
 // readImage decodes a JPEG or PNG file, as it is stored: what a camera notes about how it was held is not looked at.
 func readImage(path string) (*Image, error) {
-	f, err := os.Open(path)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	// The header is read first, so that a size which cannot be is refused before its pixels take memory.
-	config, _, err := image.DecodeConfig(bufio.NewReader(f))
+	config, format, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -42,10 +43,7 @@ func readImage(path string) (*Image, error) {
 	if config.Height < 1 || config.Width < 1 || config.Height > limit || config.Width > limit {
 		return nil, fmt.Errorf("%s is %dx%d: empty or too large", path, config.Height, config.Width)
 	}
-	if _, err := f.Seek(0, 0); err != nil {
-		return nil, err
-	}
-	decoded, _, err := image.Decode(bufio.NewReader(f))
+	decoded, err := decodeImage(b, format)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -53,4 +51,15 @@ func readImage(path string) (*Image, error) {
 	img := &Image{File: path, H: size.Y, W: size.X, C: 3, Pixels: make([]uint8, size.Y*size.X*3)}
 	writeRGB(img.Pixels, decoded)
 	return img, nil
+}
+
+// decodeImage decodes a JPEG as others do, to the bit, where it is of the common kind.
+func decodeImage(b []byte, format string) (image.Image, error) {
+	if format == "jpeg" {
+		if img, err := jpeg.Decode(b); err == nil {
+			return img, nil
+		}
+	}
+	img, _, err := image.Decode(bytes.NewReader(b))
+	return img, err
 }

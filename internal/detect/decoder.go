@@ -101,7 +101,7 @@ func (d *Decoder) Names() []string {
 }
 
 // Decode returns what a network with an input of height size[0] and width size[1] finds in an image, by its outputs:
-// after suppression, in falling order of scores, clipped to the image. Outputs of shapes that it does not expect are an
+// clipped to the image, after suppression, in falling order of scores. Outputs of shapes that it does not expect are an
 // error; the same network gives the same shapes for every image.
 func (d *Decoder) Decode(outputs map[string]Output, size [2]int) ([]Detection, error) {
 	for _, name := range d.Names() {
@@ -129,11 +129,7 @@ func (d *Decoder) Decode(outputs map[string]Output, size [2]int) ([]Detection, e
 	if err != nil {
 		return nil, fmt.Errorf("decoder: %w", err)
 	}
-	found := Suppress(c.found, d.NMSIoU)
-	for i := range found {
-		found[i].Box = found[i].Box.clip()
-	}
-	return found, nil
+	return Suppress(c.found, d.NMSIoU), nil
 }
 
 // collector keeps detections that score enough.
@@ -148,7 +144,7 @@ func (c *collector) add(class int, score float64, box func() Box) {
 		return
 	}
 	if b := box(); b.finite() {
-		c.found = append(c.found, Detection{class, score, b})
+		c.found = append(c.found, Detection{class, score, b.clip()})
 	}
 }
 

@@ -71,7 +71,7 @@ func (n *conv) forwardStep(b *builder, what string, x, y *buffer) {
 		}
 	}, x, y)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 	b.inRows(n.plan.ForwardByRows(), n, n.y.H, x)
 }
 
@@ -79,7 +79,7 @@ func (n *conv) backward(b *builder) {
 	dy := b.grad(n.y)
 	if dw := n.sums(b); dw != nil {
 		b.trains(n.w)
-		x := b.again(n.x, n.shape.Weights())
+		x := b.again(n.x, n.reads())
 		b.image(n.kernel("weight gradient", n.plan.WeightGradFlops()), n.plan.WeightGradFlops(), func(c *chunk) {
 			dw := dw.lane[c.lane]
 			switch {
@@ -94,7 +94,7 @@ func (n *conv) backward(b *builder) {
 			}
 		}, x, dy)
 		b.nominal(n.shape.Flops())
-		b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+		b.together(n.reads(), n.plan.BatchScratchLen)
 		b.inRows(n.plan.WeightGradByRows(), n, n.y.H, x, dy)
 	}
 	dx, accumulate := b.gradTarget(n.x)
@@ -123,7 +123,7 @@ func (n *conv) backward(b *builder) {
 		}
 	}, dx, dy)
 	b.nominal(n.shape.Flops())
-	b.together(n.shape.Weights(), n.plan.BatchScratchLen)
+	b.together(n.reads(), n.plan.BatchScratchLen)
 	b.inRows(n.plan.InputGradByRows(), n, n.x.H, dy)
 }
 
@@ -144,6 +144,9 @@ func (n *conv) sums(b *builder) *laneSums[float32] {
 	}
 	return b.laneGrad(n.w.Param)
 }
+
+// reads is how many weights a pass reads; by Winograd's algorithm 16 for every nine.
+func (n *conv) reads() int { return max(n.shape.Weights(), n.plan.PackedLen()) }
 
 // kernel names what a pass runs; one that executes less than the definition is Winograd's.
 func (n *conv) kernel(pass string, flops float64) string {

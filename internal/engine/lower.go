@@ -148,6 +148,14 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 			return nil, fmt.Errorf("sum of %v and %v", x, other)
 		}
 		return l.g.Add(name, x, other), nil
+	case nn.IntegerAdd:
+		other := l.Tensors[layer.In[1]]
+		if other == nil {
+			return nil, fmt.Errorf("input %q is not a computed tensor", layer.In[1])
+		}
+		return l.g.Combine(name, x, other, operator.Pair{
+			Value: func(a, b float64) float64 { return float64(op.Sum(float32(a), float32(b))) },
+		})
 	case nn.AveragePool:
 		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
 	case nn.MaxPool:

@@ -8,7 +8,7 @@ import "math"
 //
 //	q = round(clamp(fma(a, RA, fma(b, RB, Fix)), QMin, QMax))     halves to even
 //
-// with RA = float32(scale of a / scale of the sum), RB likewise, and Fix = float32(zero - float32(RA*az + RB*bz)).
+// with RA = float32(scale of a / scale of the sum), RB likewise, and Fix = float32(zero - fma(az, RA, float32(RB*bz))).
 //
 // Fixed, in 32 bits: q = clamp(((a-AZ)*MA + (b-BZ)*MB + 2^(Shift-1)) >> Shift + Zero, QMin, QMax).
 type AddParams struct {
@@ -28,7 +28,7 @@ func NewAdd(sa, sb, sc float32, az, bz, zero, qmin, qmax int32, fixed bool) *Add
 	k := &AddParams{AZ: az, BZ: bz, Zero: zero, QMin: qmin, QMax: qmax, fixed: fixed}
 	if !fixed {
 		k.RA, k.RB = sa/sc, sb/sc
-		k.Fix = float32(zero) - float32(float32(k.RA*float32(az))+float32(k.RB*float32(bz)))
+		k.Fix = float32(zero) - fma(float32(az), k.RA, float32(k.RB*float32(bz)))
 		k.Lo, k.Hi = float32(qmin), float32(qmax)
 		return k
 	}

@@ -8,7 +8,15 @@ package kernel
 // (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4.1), where the product in
 // the middle is element by element and summed over the input channels. Over many tiles it is 16 matrix products of
 // [tiles x Cin] and [Cin x Cout]: 16 multiplications where the definition has 36. The transforms of pixels
-// are additions, see winogradTiles; that of the weights, once for all images, halves as well.
+// are additions, see winogradTiles; that of the weights, once for all images, halves as well. Pixels outside of the source
+// are zero, and of the destination are not written.
+//
+// With |x| <= X, magnitudes add up to at most 16*X*sum|w| (4 along an axis), where those of the definition do to X*sum|w|;
+// but there are Cin terms to a sum in place of 9*Cin, so that the bound of the rounding error grows by 16/9 at most, and
+// the error itself shrinks: on random operands of 64 channels and 16x16 pixels (root mean square, relative) it is 2.7e-7 for y
+// and dx and 2.6e-7 for dw; that of the definition is 4.2e-7 and 2.8e-7.
+//
+// Sums of integers are not exact: they are of quarters, and of up to 16 times the magnitude.
 type winograd struct {
 	isa          isa
 	h, w, cin    int // source
@@ -20,9 +28,13 @@ type winograd struct {
 	blocks       []block
 }
 
-// winogradBand is how many tiles are gone through at a time: enough for the weights of a product to be used a few times
-// while they are in the first-level cache, few enough for the planes to stay in the second-level cache.
-const winogradBand = 64
+// So many tiles are gone through at a time, and more if the planes of their pixels have no more numbers than that: enough
+// for the weights of a product to be used a few times while they are in the first-level cache, few enough for the planes to
+// stay in the second-level cache beside the weights.
+const (
+	winogradBandTiles   = 28
+	winogradBandNumbers = 32 << 10
+)
 
 // winogradConv are the passes of a convolution that go by Winograd's algorithm; nil ones do not.
 type winogradConv struct {
@@ -102,7 +114,7 @@ func (f *winograd) flops() float64 {
 
 func (f *winograd) plan() {
 	f.down, f.across = ceilDiv(f.rows, 2), ceilDiv(f.cols, 2)
-	f.band = max(1, winogradBand/f.across)
+	f.band = max(1, max(winogradBandTiles, winogradBandNumbers/(winogradPlanes*f.cin))/f.across)
 	f.blocks = splitChannels(f.cout, f.isa)
 }
 
@@ -137,6 +149,10 @@ func (f *winograd) run(dst, src, packed, scratch []float32, images int, accumula
 				next.piece(i*winogradPlanes+q, len(f.blocks)*winogradPlanes)
 				if i == 0 {
 					own.piece(q, winogradPlanes)
+				}
+				if first == 0 {
+					coming := ahead{near: weights, at: (q + 1) * f.cin * width, lines: cacheLines(f.cin * width)}
+					coming.piece(0, 1)
 				}
 				p := tile{x: x[q*in:], xStep: f.cin, w: weights[q*f.cin*width:], wRow: width, dst: y[q*out:], dstStep: width,
 					taps: taps[:], vectors: b.vectors, lanes: b.lanes}

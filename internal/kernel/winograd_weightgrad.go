@@ -28,7 +28,7 @@ func (g *winogradGrad) run(sums, x, dy, scratch []float32, images int) {
 	in, out := f.planeLen(f.cin), f.planeLen(f.cout)
 	v, d := s.take(winogradPlanes*in), s.take(winogradPlanes*out)
 	for first := 0; first < images*f.down; {
-		rows := min(f.band, f.down-first%f.down) // within an image: where bands begin, sums do not depend on how many there are
+		rows := f.gradBand(first, images)
 		f.input(v, x, zero, first, rows)
 		t := winogradTiles{columns: f.cols, step: f.cout, channels: f.cout, tiles: f.across, plane: out}
 		for i := range rows {
@@ -38,17 +38,34 @@ func (g *winogradGrad) run(sums, x, dy, scratch []float32, images int) {
 		}
 		nextX, nextDy := f.bandAhead(x, first, rows), f.bandWritten(dy, first+rows, rows)
 		nextDy.write = false
+		size := f.cin * f.cout
 		for q := range winogradPlanes {
 			nextX.piece(q, winogradPlanes)
 			nextDy.piece(q, winogradPlanes)
-			for _, b := range f.blocks {
-				p := gradTile{x: v[q*in:], xStep: f.cin, dy: d[q*out+b.channel:], dyStep: f.cout, rows: 1, cols: rows * f.across,
-					dw: sums[q*f.cin*f.cout+b.channel:], dwRow: f.cout, vectors: b.vectors, lanes: b.lanes}
-				p.column(f.isa, f.cin)
+			if first == 0 {
+				coming := ahead{near: sums, at: (q + 1) * size, lines: cacheLines(size), write: true}
+				coming.piece(0, 1)
+			}
+			// Image by image: sums are the same then, however many of them go together.
+			for i := 0; i < rows; i += f.down {
+				tiles := min(f.down, rows-i) * f.across
+				for _, b := range f.blocks {
+					p := gradTile{x: v[q*in+i*f.across*f.cin:], xStep: f.cin, dy: d[q*out+i*f.across*f.cout+b.channel:], dyStep: f.cout,
+						rows: 1, cols: tiles, dw: sums[q*size+b.channel:], dwRow: f.cout, vectors: b.vectors, lanes: b.lanes}
+					p.column(f.isa, f.cin)
+				}
 			}
 		}
 		first += rows
 	}
+}
+
+// gradBand returns how many rows of tiles from the first on go together: whole images, or a part of one.
+func (f *winograd) gradBand(first, images int) int {
+	if f.band < f.down {
+		return min(f.band, f.down-first%f.down)
+	}
+	return min(f.band/f.down*f.down, images*f.down-first)
 }
 
 // Products is the number of products whose gradients WeightGrad adds up, or 0 where it adds up that of the weights.

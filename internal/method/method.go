@@ -53,7 +53,8 @@ type Options struct {
 
 // Generator are the settings of the source of images that all methods share.
 type Generator struct {
-	Batch   int     // images a step
+	Batch   int     // images at a time, a step where Parts is 1
+	Parts   int     // batches a step, over whose gradients the mean is taken; 0: 1
 	Warmup  int     // steps on batch-normalization statistics
 	LR      float64 // of Adam, at first; it falls along half a cosine
 	Latent  int

@@ -182,8 +182,7 @@ func (r *tuning) holdBack(ctx context.Context) (err error) {
 }
 
 func (r *tuning) stepG(rate float64) {
-	r.fill(r.gProg, r.step, "discrepancy estimation")
-	r.gProg.Run()
+	r.accumulate(r.gProg, r.gen.Params, r.step, "discrepancy estimation", nil)
 	engine.ClipGradNorm(r.gen.Params, r.tune.GradClip)
 	r.adam.LR = r.tune.GLR * rate
 	r.adam.Step()
@@ -192,10 +191,12 @@ func (r *tuning) stepG(rate float64) {
 func (r *tuning) stepQ(rate float64) {
 	moving := r.step < r.tune.RangeSteps && r.o.Images == nil && len(r.ranges.sites) > 0
 	r.ranges.watch(moving)
-	r.fill(r.qProg, r.step, "knowledge transfer")
-	r.qProg.Run()
+	r.accumulate(r.qProg, r.q.Params, r.step, "knowledge transfer", func() {
+		if moving {
+			r.ranges.update()
+		}
+	})
 	if moving {
-		r.ranges.update()
 		r.ranges.apply()
 		r.ranges.watch(false)
 	}

@@ -2,6 +2,7 @@ package method
 
 import (
 	"context"
+	"slices"
 
 	"zaq/internal/engine"
 	"zaq/internal/metric"
@@ -11,19 +12,19 @@ import (
 // images are a batch, or several, in the form that the network takes, with what P says of them.
 type images struct {
 	n      int
-	x      []float32 // [n, H, W, C]
-	logits []float32 // P's first output
-	labels []int     // the classes that they were made of; nil: none
+	x      []float32   // [n, H, W, C]
+	logits [][]float32 // P's outputs
+	labels []int       // the classes that they were made of; nil: none
 }
 
 // paint makes n images with the generator as it is.
 func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
 	batch := t.o.Generator.Batch
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.image, t.pOut[0]}, Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: append([]*engine.Tensor{t.image}, t.pOut...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	if err != nil {
 		return nil, err
 	}
-	m := &images{n: n}
+	m := &images{n: n, logits: make([][]float32, len(t.pOut))}
 	for i := 0; len(m.x) < n*t.image.Len(); i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -31,26 +32,35 @@ func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, erro
 		t.fill(p, i, purpose)
 		p.Run()
 		m.x = append(m.x, p.Data(t.image)...)
-		m.logits = append(m.logits, p.Data(t.pOut[0])...)
+		for k, out := range t.pOut {
+			m.logits[k] = append(m.logits[k], p.Data(out)...)
+		}
 		m.labels = append(m.labels, t.labels...)
 	}
 	if m.labels != nil {
 		m.labels = m.labels[:n]
 	}
-	m.x, m.logits = m.x[:n*t.image.Len()], m.logits[:n*t.pOut[0].Len()]
+	m.x = m.x[:n*t.image.Len()]
+	for k, out := range t.pOut {
+		m.logits[k] = m.logits[k][:n*out.Len()]
+	}
 	return m, nil
 }
 
 // look takes the first of given images, with what P says of them.
 func (t *twins) look(ctx context.Context, x []float32) (*images, error) {
 	size := t.image.Len()
-	m := &images{n: min(len(x)/size, heldBack)}
+	m := &images{n: min(len(x)/size, heldBack), logits: make([][]float32, len(t.pOut))}
 	m.x = x[:m.n*size]
 	v, err := t.viewer(min(t.o.Generator.Batch, m.n), nil)
 	if err != nil {
 		return nil, err
 	}
-	err = v.each(ctx, m, func(n int) { m.logits = append(m.logits, v.prog.Data(v.pOut)[:n*v.pOut.Len()]...) })
+	err = v.each(ctx, m, func(n int) {
+		for k, out := range v.pOut {
+			m.logits[k] = append(m.logits[k], v.prog.Data(out)[:n*out.Len()]...)
+		}
+	})
 	return m, err
 }
 
@@ -59,8 +69,8 @@ type viewer struct {
 	prog *engine.Program
 	in   *engine.Tensor
 	p, q *engine.Lowered
-	pOut *engine.Tensor
-	qOut *engine.Tensor
+	pOut []*engine.Tensor
+	qOut []*engine.Tensor
 }
 
 // viewer compiles one that keeps the outputs, and what both networks make of the layers with the given weights.
@@ -73,8 +83,13 @@ func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 	if v.p, v.q, err = t.lower(g, v.in, t.p, t.q); err != nil {
 		return nil, err
 	}
-	v.pOut, v.qOut = v.p.Tensors[t.pNet.Outputs[0]], v.q.Tensors[t.qNet.Outputs[0]]
-	outputs := []*engine.Tensor{v.pOut, v.qOut}
+	if v.pOut, err = tensors(v.p, t.pNet.Outputs); err != nil {
+		return nil, err
+	}
+	if v.qOut, err = tensors(v.q, t.qNet.Outputs); err != nil {
+		return nil, err
+	}
+	outputs := slices.Concat(v.pOut, v.qOut)
 	for _, w := range keep {
 		outputs = append(outputs, v.p.Tensors[w.Float], v.q.Tensors[w.Output])
 	}
@@ -83,14 +98,24 @@ func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 }
 
 // agreement returns the share of images that P and Q put into the same class; for outputs that are maps, the share
-// of positions with the same strongest channel.
+// of positions with the same strongest channel, over all outputs.
 func (v *viewer) agreement(ctx context.Context, m *images) (float64, error) {
-	var got []float32
-	err := v.each(ctx, m, func(n int) { got = append(got, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
+	got := make([][]float32, len(v.qOut))
+	err := v.each(ctx, m, func(n int) {
+		for k, out := range v.qOut {
+			got[k] = append(got[k], v.prog.Data(out)[:n*out.Len()]...)
+		}
+	})
 	if err != nil {
 		return 0, err
 	}
-	return metric.Agreement(m.logits, got, v.qOut.C), nil
+	var agree, all float64
+	for k, out := range v.qOut {
+		positions := float64(len(got[k]) / out.C)
+		agree += positions * metric.Agreement(m.logits[k], got[k], out.C)
+		all += positions
+	}
+	return agree / all, nil
 }
 
 // each shows the images, a batch at a time; f is called behind each with the number of images that count.

@@ -50,8 +50,7 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t.fill(prog, w.steps, "warm up")
-		prog.Run()
+		t.accumulate(prog, t.gen.Params, w.steps, "warm up", nil)
 		w.adam.LR = o.Generator.LR * engine.Cosine(w.steps, o.Generator.Warmup)
 		w.adam.Step()
 		w.steps++

@@ -75,8 +75,8 @@ func TestZAQApproachesP(t *testing.T) {
 			t.Fatal(err)
 		}
 		var q []float32
-		v.each(context.Background(), r.pool, func(n int) { q = append(q, v.prog.Data(v.qOut)[:n*v.qOut.Len()]...) })
-		return difference(r.pool.logits, q)
+		v.each(context.Background(), r.pool, func(n int) { q = append(q, v.prog.Data(v.qOut[0])[:n*v.qOut[0].Len()]...) })
+		return difference(r.pool.logits[0], q)
 	}
 	before := distance()
 	if err := r.train(context.Background()); err != nil {
@@ -148,7 +148,7 @@ func balanced(t *testing.T, o Options) *nn.Network {
 	net := tinyNet(t)
 	bias := net.Values["fc.bias"].Data // which no batch normalization sees: the images stay the same
 	pool := ready(t, net, o, 128).pool
-	for i, v := range pool.logits {
+	for i, v := range pool.logits[0] {
 		bias[i%len(bias)] -= v / float32(pool.n)
 	}
 	return net

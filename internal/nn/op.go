@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"math"
+
 	"zaq/internal/onnx"
 	"zaq/internal/operator"
 	"zaq/internal/quant"
@@ -75,6 +77,26 @@ type Concat struct{ Axis int }
 // Scale is Factor*x. No file has it: InIntegers makes it.
 type Scale struct{ Factor float32 }
 
+// IntegerAdd is the sum of two tensors of integers as ONNX Runtime's QLinearAdd computes it. In and out are q - zero
+// point, each with its own; the zero points are added before the one rounding, and the products are fused:
+//
+//	round(b*B + (a*A + fix)) - zero       fix = zero - (A*ZeroA + (B*ZeroB))
+//
+// No file has it: InIntegers makes it.
+type IntegerAdd struct {
+	A, B                float32 // scales of the terms over that of the sum
+	ZeroA, ZeroB, ZeroY int32
+}
+
+// Sum returns the sum of a and b.
+func (o IntegerAdd) Sum(a, b float32) float32 {
+	// Products of a float32 and an integer of 8 bits are exact in float64: each of these sums is rounded once.
+	fix := float32(o.ZeroY) - float32(float64(o.A)*float64(o.ZeroA)+float64(o.B*float32(o.ZeroB)))
+	inner := float32(float64(a+float32(o.ZeroA))*float64(o.A) + float64(fix))
+	sum := float32(float64(b+float32(o.ZeroB))*float64(o.B) + float64(inner))
+	return float32(math.RoundToEven(float64(sum))) - float32(o.ZeroY)
+}
+
 // Operator is any other operator of ONNX, in the form of the operator set that the file had. Its inputs may be
 // constants, its outputs more than one and of any type.
 type Operator struct {
@@ -124,6 +146,7 @@ func (Pad) Kind() string               { return "Pad" }
 func (Reshape) Kind() string           { return "Reshape" }
 func (Concat) Kind() string            { return "Concat" }
 func (Scale) Kind() string             { return "Scale" }
+func (IntegerAdd) Kind() string        { return "Add" }
 func (o Operator) Kind() string        { return o.Type }
 func (Identity) Kind() string          { return "Identity" }
 func (FakeQuant) Kind() string         { return "FakeQuant" }

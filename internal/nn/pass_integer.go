@@ -19,7 +19,9 @@ import (
 //
 // Tensors that are not on a grid stay real, and so do all inputs and outputs.
 func InIntegers(n *Network) {
-	p := &integers{n: n, scale: make(map[string]float32)}
+	p := &integers{
+		n: n, scale: make(map[string]float32), grid: make(map[string]*quant.Quantizer), clips: make(map[string]*Layer),
+	}
 	for _, l := range n.Layers {
 		p.layer(l)
 	}
@@ -32,7 +34,9 @@ func InIntegers(n *Network) {
 type integers struct {
 	n      *Network
 	layers []*Layer
-	scale  map[string]float32 // of the tensors that hold integers or multiples of a scale: real value = scale * held
+	clips  map[string]*Layer           // ChannelClips that are yet to be made, by what they make
+	scale  map[string]float32          // of the tensors that hold integers or multiples of a scale: real value = scale * held
+	grid   map[string]*quant.Quantizer // of those that hold integers
 }
 
 func (p *integers) layer(l *Layer) {
@@ -43,11 +47,21 @@ func (p *integers) layer(l *Layer) {
 		p.weighted(l)
 	case Add:
 		p.add(l)
+	case ChannelClip:
+		if f := p.n.soleConsumer(l.Out[0]); f != nil && p.oneGrid(f) {
+			p.clips[l.Out[0]] = l // of the integers that come of it
+			return
+		}
+		p.makeReal(l)
+		p.layers = append(p.layers, l)
 	case Operator:
 		p.operator(l, op)
 	default:
 		if p.scale[l.In[0]] != 0 && homogeneous(l.Op) && !p.isOutput(l.Out[0]) {
 			p.scale[l.Out[0]] = p.scale[l.In[0]]
+			if Moves(l.Op) {
+				p.grid[l.Out[0]] = p.grid[l.In[0]]
+			}
 		} else {
 			p.makeReal(l)
 		}
@@ -60,7 +74,7 @@ func (p *integers) operator(l *Layer, op Operator) {
 	held := p.scale[l.In[0]]
 	switch {
 	case held != 0 && op.Moves() && !p.isOutput(l.Out[0]):
-		p.scale[l.Out[0]] = held
+		p.scale[l.Out[0]], p.grid[l.Out[0]] = held, p.grid[l.In[0]]
 	case op.Type == "Mul" && len(l.In) == 2 && held != 0 && p.scale[l.In[1]] != 0 && !p.isOutput(l.Out[0]):
 		p.scale[l.Out[0]] = held * p.scale[l.In[1]]
 	default:
@@ -69,10 +83,11 @@ func (p *integers) operator(l *Layer, op Operator) {
 	p.layers = append(p.layers, l)
 }
 
-// homogeneous reports whether op(k*x) = k*op(x) for k > 0.
+// homogeneous reports whether op(k*x) = k*op(x) for k > 0, in floats as well. A LeakyRelu multiplies: ONNX Runtime has a
+// table of what it makes of each real value.
 func homogeneous(op Op) bool {
 	switch op.(type) {
-	case Relu, LeakyRelu, AveragePool, GlobalAveragePool:
+	case Relu, AveragePool, GlobalAveragePool:
 		return true
 	}
 	return Moves(op)
@@ -89,8 +104,31 @@ func (p *integers) makeReal(l *Layer) {
 	}
 }
 
+// oneGrid reports whether l rounds to a grid for the whole tensor, and its result to integers.
+func (p *integers) oneGrid(l *Layer) bool {
+	f, ok := l.Op.(FakeQuant)
+	return ok && len(f.Q.Scale) == 1 && !p.isOutput(l.Out[0])
+}
+
+// clipped rounds to integers, whose channels then have the limits of the clip in front.
+func (p *integers) clipped(l, clip *Layer, q *quant.Quantizer) {
+	whole := p.value(l.Out[0]+"_unclipped", l.Out[0])
+	p.fakeQuant(&Layer{Name: l.Name, Op: l.Op, In: clip.In, Out: []string{whole}}, q)
+	op := ChannelClip{}
+	lo, hi := clip.Op.(ChannelClip).levels(q)
+	for c := range lo {
+		op.Min, op.Max = append(op.Min, float32(lo[c]-q.Zero[0])), append(op.Max, float32(hi[c]-q.Zero[0]))
+	}
+	p.layers = append(p.layers, &Layer{Name: clip.Name, Op: op, In: []string{whole}, Out: l.Out})
+	p.scale[l.Out[0]], p.grid[l.Out[0]] = p.scale[whole], p.grid[whole]
+}
+
 // fakeQuant rounds to integers.
 func (p *integers) fakeQuant(l *Layer, q *quant.Quantizer) {
+	if clip := p.clips[l.In[0]]; clip != nil {
+		p.clipped(l, clip, q)
+		return
+	}
 	if len(q.Scale) != 1 || p.isOutput(l.Out[0]) {
 		p.makeReal(l)
 		p.layers = append(p.layers, l)
@@ -109,7 +147,7 @@ func (p *integers) fakeQuant(l *Layer, q *quant.Quantizer) {
 	whole := q.Clone()
 	whole.Scale[0] = 1
 	p.layers = append(p.layers, &Layer{Name: l.Name + "_integers", Op: FakeQuant{whole}, In: []string{in}, Out: l.Out})
-	p.scale[l.Out[0]] = s
+	p.scale[l.Out[0]], p.grid[l.Out[0]] = s, q
 }
 
 // weighted makes a Conv or Gemm of integers where its weights and its input are on grids.
@@ -156,8 +194,16 @@ func whole(v float64) float32 {
 	return float32(v)
 }
 
-// add brings both terms to the scale that the sum is wanted in.
+// add brings both terms to the scale that the sum is wanted in, or adds integers where it wants them.
 func (p *integers) add(l *Layer) {
+	a, b := p.grid[l.In[0]], p.grid[l.In[1]]
+	if y := p.wantedGrid(l.Out[0]); y != nil && a != nil && b != nil {
+		p.layers = append(p.layers, &Layer{Name: l.Name, In: l.In, Out: l.Out, Op: IntegerAdd{
+			A: a.Scale[0] / y.Scale[0], B: b.Scale[0] / y.Scale[0], ZeroA: a.Zero[0], ZeroB: b.Zero[0], ZeroY: y.Zero[0],
+		}})
+		p.scale[l.Out[0]] = y.Scale[0]
+		return
+	}
 	y := p.wanted(l.Out[0])
 	if p.scale[l.In[0]] == 0 && p.scale[l.In[1]] == 0 {
 		y = 1
@@ -184,17 +230,25 @@ func (p *integers) hold(name string, scale float32) {
 
 // wanted returns the scale of the grid that the tensor goes to, or 1 where it does not go to one alone.
 func (p *integers) wanted(name string) float32 {
-	c := p.n.soleConsumer(name)
-	if c == nil || p.isOutput(name) {
-		return 1
-	}
-	if f, ok := c.Op.(FakeQuant); ok && len(f.Q.Scale) == 1 && !p.isOutput(c.Out[0]) {
-		return f.Q.Scale[0]
-	}
-	if homogeneous(c.Op) {
-		return p.wanted(c.Out[0])
+	if q := p.wantedGrid(name); q != nil {
+		return q.Scale[0]
 	}
 	return 1
+}
+
+// wantedGrid returns the grid that the tensor goes to, or nil.
+func (p *integers) wantedGrid(name string) *quant.Quantizer {
+	c := p.n.soleConsumer(name)
+	if c == nil || p.isOutput(name) {
+		return nil
+	}
+	if f, ok := c.Op.(FakeQuant); ok && len(f.Q.Scale) == 1 && !p.isOutput(c.Out[0]) {
+		return f.Q
+	}
+	if _, clip := c.Op.(ChannelClip); clip || homogeneous(c.Op) {
+		return p.wantedGrid(c.Out[0])
+	}
+	return nil
 }
 
 // times returns a tensor that is factor times another.

@@ -106,6 +106,12 @@ func (r *reference) run() ([]float32, error) {
 			y[i] = x[i] + r.in[1][i]
 		}
 		return y, nil
+	case IntegerAdd:
+		y := make([]float32, len(x))
+		for i := range y {
+			y[i] = op.Sum(x[i], r.in[1][i])
+		}
+		return y, nil
 	case AveragePool:
 		return r.pool(op.Kernel, op.Stride, op.Pads, func(window []float32, cells int) float32 {
 			if !op.CountIncludePad {

@@ -108,7 +108,7 @@ func arity(op Op) (least, most int) {
 		return 2, 3
 	case BatchNorm:
 		return 5, 5
-	case Add:
+	case Add, IntegerAdd:
 		return 2, 2
 	case Concat:
 		return 1, maxInputs
@@ -140,7 +140,7 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 			}
 		}
 		return slices.Clone(x), nil
-	case Add:
+	case Add, IntegerAdd:
 		if !slices.Equal(x, in[1]) {
 			return nil, fmt.Errorf("shapes differ: %v and %v", x, in[1])
 		}

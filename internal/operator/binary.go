@@ -2,6 +2,7 @@ package operator
 
 import (
 	"math"
+	"slices"
 
 	"zaq/internal/onnx"
 )
@@ -155,6 +156,10 @@ func orderOf[T float32 | int64 | uint64](a, b T) int {
 }
 
 func prelu(c *call) []*Tensor {
+	x, slope := c.arg(0), c.arg(1)
+	if c.opset < 7 && len(slope.Shape) == 1 && len(x.Shape) > 1 { // one for each channel
+		slope = slope.reshaped(slices.Concat(slope.Shape, slices.Repeat([]int{1}, len(x.Shape)-2))...)
+	}
 	return one(combine(arithmetic{
 		floats: leaky,
 		ints: func(x, slope int64) int64 {
@@ -163,7 +168,7 @@ func prelu(c *call) []*Tensor {
 			}
 			return x
 		},
-	}, c.arg(0), c.arg(1)))
+	}, x, slope))
 }
 
 // pow has the type of its base; the exponent may be of another.

@@ -156,7 +156,7 @@ func (r *resizing) source(a, i int) float64 {
 		if r.out[a] == 1 {
 			return 0
 		}
-		return x * (in - 1) / (out - 1)
+		return x * (in - 1) / (in*s - 1) // in*s is the output before it was rounded down
 	case "tf_half_pixel_for_nn":
 		return (x + 0.5) / s
 	case "tf_crop_and_resize":

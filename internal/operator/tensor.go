@@ -107,6 +107,15 @@ func count(shape []int) int {
 	return n
 }
 
+// doubles returns the elements as they are added up.
+func (t *Tensor) doubles() []float64 {
+	d := make([]float64, t.Len())
+	for i := range d {
+		d[i] = t.at(i)
+	}
+	return d
+}
+
 // strides returns how far apart neighbours along each axis are.
 func strides(shape []int) []int {
 	s := make([]int, len(shape))

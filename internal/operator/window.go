@@ -137,6 +137,7 @@ func convolve(c *call, x, w, b *Tensor) *Tensor {
 	n, cin, cout, perGroup := x.Shape[0], x.Shape[1], w.Shape[0], w.Shape[1]
 	size, ksize := count(win.in), count(win.kernel)
 	y := New(onnx.Float, slices.Concat([]int{n, cout}, win.out)...)
+	xd, wd := x.doubles(), w.doubles()
 	for i := range n {
 		for o := range cout {
 			first := o / (cout / groups) * perGroup
@@ -146,9 +147,9 @@ func convolve(c *call, x, w, b *Tensor) *Tensor {
 					sum = b.at(o)
 				}
 				for ch := range perGroup {
-					xs, ws := (i*cin+first+ch)*size, (o*perGroup+ch)*ksize
+					xs, ws := xd[(i*cin+first+ch)*size:], wd[(o*perGroup+ch)*ksize:]
 					for _, k := range cell {
-						sum += x.at(xs+k[0]) * w.at(ws+k[1])
+						sum += float64(xs[k[0]] * ws[k[1]])
 					}
 				}
 				y.Data[(i*cout+o)*len(cells)+p] = float32(sum)

@@ -14,6 +14,9 @@ import (
 	"strings"
 )
 
+// MetadataKey is where a file that zaq wrote has its Spec.
+const MetadataKey = "dev.zaq.preprocess"
+
 // Sidecar is the JSON file beside a model: what its input and its outputs mean.
 type Sidecar struct {
 	Task       string          `json:"task,omitempty"` // "classification", "detection"

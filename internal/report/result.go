@@ -118,7 +118,11 @@ func Summary(w io.Writer, s *zaq.Summary) error {
 	p := s.Preprocessing
 	head.Row("preprocessing", fmt.Sprintf("(pixel * %.6g - %v) / %v, %s", p.Scale, p.Mean, p.Std, p.Color))
 	if q := s.Quantized; q != nil {
-		head.Row("quantized", fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version))
+		how := fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version)
+		if q.MicroBatch > 0 {
+			how += fmt.Sprintf(", %d images at a time", q.MicroBatch)
+		}
+		head.Row("quantized", how)
 		head.Row("source", q.Source)
 	}
 	if _, err := head.WriteTo(w); err != nil {
