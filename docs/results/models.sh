@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The rows of models.md: quantizes every shared model that METHODS can quantize, at every one of PRECISIONS, evaluates the
+# The rows of models.md: quantizes every shared model whose name has ONLY in it by METHODS, at every one of PRECISIONS, evaluates the
 # files on the data sets of the model's kind, and says what the run took. Finished rows are kept, so that a run that was
 # stopped goes on. Peak memory needs GNU time.
 #
-#	[METHODS="rtn squant"] [PRECISIONS="w8a8 w4a8 w4a4"] [FLAGS="--memory 4GiB"] docs/results/models.sh SHARED-DATA CIFAR10-DIR OUT-DIR
+#	[ONLY=mobilenet] [METHODS="rtn squant"] [PRECISIONS="w8a8 w4a8 w4a4"] [FLAGS="--memory 4GiB"] docs/results/models.sh SHARED-DATA CIFAR10-DIR OUT-DIR
 set -euo pipefail
 data=$1 cifar=$2 out=$3
 zaq=$(dirname "$0")/../../bin/zaq
@@ -31,6 +31,7 @@ score() { # FILE SPEC...: top-1 or mAP@0.5 of each
 
 model() { # MODEL SPEC...
 	local path=$data/models/$1.onnx name precision method row took
+	[[ $1 == *${ONLY:-}* ]] || return 0
 	name=$(basename "$1")
 	side=$data/models/$1.json
 	shift
