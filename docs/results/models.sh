@@ -44,12 +44,12 @@ model() { # MODEL SPEC...
 			[ -s "$out/$row.row" ] && continue
 			# shellcheck disable=SC2086
 			if ! /usr/bin/time -o "$out/time" -f '%M' "$zaq" quantize -q "$path" --method "$method" --precision "$precision" \
-				--seed 1 ${FLAGS:-} -o "$out/$row.onnx" --json >"$out/$row.json" 2>"$out/$row.log"; then
+				--seed 1 ${FLAGS:-} -o "$out/$row.onnx" --json >"$out/$row.result.json" 2>"$out/$row.log"; then
 				echo "| $name | $precision | $method | $(grep '^error' "$out/$row.log") | | | |" >"$out/$row.row"
 				continue
 			fi
 			"$zaq" inspect "$out/$row.onnx" --json >"$out/$row.inspect.json" 2>/dev/null
-			took=$(awk -v ns="$(figure "$out/$row.json" elapsed_ns)" 'BEGIN { printf "%.0f", ns / 1e9 }')
+			took=$(awk -v ns="$(figure "$out/$row.result.json" elapsed_ns)" 'BEGIN { printf "%.0f", ns / 1e9 }')
 			printf '| %s | %s | %s | %s| %s | %s | %s of %s |\n' "$name" "$precision" "$method" "$(score "$out/$row.onnx" "$@")" \
 				"$took" "$(($(tail -1 "$out/time") / 1024))" \
 				"$(grep -c '"ort_kernel"' "$out/$row.inspect.json")" "$(grep -c -e '"ort_kernel"' -e '"ort_float"' "$out/$row.inspect.json")" \
