@@ -228,10 +228,7 @@ func (c *compiler) layer(l *nn.Layer) error {
 	case nn.Add:
 		return c.sum(l)
 	case nn.AveragePool:
-		if op.Pads != [4]int{} && !op.CountIncludePad {
-			return c.float(l)
-		}
-		return c.average(l, nn.Conv{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads})
+		return c.averagePool(l, op)
 	case nn.GlobalAveragePool:
 		x := imageShape(c.n.Input(l, 0))
 		return c.average(l, nn.Conv{Kernel: [2]int{x[1], x[2]}, Stride: [2]int{1, 1}})

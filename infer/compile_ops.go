@@ -243,3 +243,48 @@ func (c *compiler) maxPool(l *nn.Layer, op nn.MaxPool) error {
 	c.add(&maxPoolStep{note: note{Name: l.Name, Op: "MaxPool", in: []*tensor{x}, out: c.newTensor(target{name: l.Out[0], grid: x.grid})}, op: op})
 	return nil
 }
+
+// averageStep is an average over windows whose parts outside of the image may not count.
+type averageStep struct {
+	note
+	op    nn.AveragePool
+	fixed bool
+	k     *intkernel.Average
+}
+
+func (s *averageStep) prepare() {
+	x, y := s.in[0].grid, s.out.grid
+	s.k = intkernel.NewAverage(intkernel.Window{
+		KH: s.op.Kernel[0], KW: s.op.Kernel[1], StrideH: s.op.Stride[0], StrideW: s.op.Stride[1],
+		PadTop: s.op.Pads[0], PadLeft: s.op.Pads[1],
+	}, s.op.CountIncludePad, x.scale, x.zero, y.scale, y.zero, y.qmin, y.qmax, s.fixed)
+}
+
+func (s *averageStep) parts() int { return byRows(s.out.m) }
+
+func (s *averageStep) run(a *arena, _, i, n int) {
+	s.k.Run(s.out.bytes(a), s.out.m, s.in[0].bytes(a), s.in[0].m, i, n)
+	y0, y1 := cut(s.out.m.H, i, n)
+	s.out.m.FillBorder(s.out.bytes(a), y0, y1, uint8(s.out.grid.zero))
+}
+
+// averagePool compiles an AveragePool. In fixed point it is a convolution where it can be one; ONNX Runtime's float
+// arithmetic is that of no kernel but its own.
+func (c *compiler) averagePool(l *nn.Layer, op nn.AveragePool) error {
+	if c.fixed() && (op.Pads == [4]int{} || op.CountIncludePad) {
+		return c.average(l, nn.Conv{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads})
+	}
+	x, err := c.integers(l.In[0])
+	if err != nil {
+		return err
+	}
+	if x == nil || op.Kernel[0]*op.Kernel[1] > 1<<16 {
+		return c.float(l)
+	}
+	t, ok := c.target(l.Out[0])
+	if !ok {
+		return c.float(l)
+	}
+	c.add(&averageStep{note: note{Name: l.Name, Op: "AveragePool" + t.fused, in: []*tensor{x}, out: c.newTensor(t)}, op: op, fixed: c.fixed()})
+	return nil
+}

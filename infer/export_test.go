@@ -1,8 +1,8 @@
 package infer
 
 // Integers computes one image and hands out every integer tensor, in the order of ONNX, with the name that the network's
-// real value has.
-func (p *Program) Integers(inputs []Tensor, f func(name string, q []uint8)) error {
+// real value has. It returns the outputs.
+func (p *Program) Integers(inputs []Tensor, f func(name string, q []uint8)) ([]Tensor, error) {
 	j := p.take()
 	defer p.give(j)
 	j.inputs, j.outputs, j.batch = inputs, p.NewOutputs(1), 1
@@ -24,5 +24,5 @@ func (p *Program) Integers(inputs []Tensor, f func(name string, q []uint8)) erro
 		}
 		f(t.name, q)
 	}
-	return a.err
+	return j.outputs, a.err
 }

@@ -203,7 +203,7 @@ func digest(t *testing.T) string {
 			m := deploy(t, n.Clone(), bits, 8)
 			for _, requant := range []string{ORT, Fixed} {
 				p := compiled(t, m, options{requant: requant})
-				if err := p.Integers(inputOf(p, 1, 4), func(_ string, q []uint8) { h.Write(q) }); err != nil {
+				if _, err := p.Integers(inputOf(p, 1, 4), func(_ string, q []uint8) { h.Write(q) }); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -257,12 +257,16 @@ func compareORT(t *testing.T, p *infer.Program, path string, x infer.Tensor) (te
 	names := integerNames(t, path)
 	images := x.Shape[0]
 	n := len(x.Data) / images
+	out, err := p.Run(context.Background(), []infer.Tensor{x})
+	if err != nil {
+		t.Fatal(err)
+	}
 	wrong := map[string]int{}
 	var order []string
 	for i := range images {
 		shape := slices.Clone(x.Shape)
 		shape[0] = 1
-		err := p.Integers([]infer.Tensor{{Shape: shape, Data: x.Data[i*n : (i+1)*n]}}, func(name string, q []uint8) {
+		alone, err := p.Integers([]infer.Tensor{{Shape: shape, Data: x.Data[i*n : (i+1)*n]}}, func(name string, q []uint8) {
 			w := want[names[name]]
 			if w == nil {
 				return
@@ -292,15 +296,17 @@ func compareORT(t *testing.T, p *infer.Program, path string, x infer.Tensor) (te
 		if err != nil {
 			t.Fatal(err)
 		}
+		for k, y := range alone {
+			each := len(y.Data)
+			if !slices.Equal(y.Data, out[k].Data[i*each:(i+1)*each]) {
+				t.Errorf("image %d: output %q is another in a batch: %v, alone %v", i, y.Name, out[k].Data[i*each:(i+1)*each], y.Data)
+			}
+		}
 	}
 	for _, name := range order {
 		if wrong[name] > 0 {
 			t.Errorf("%s: %d elements differ", name, wrong[name])
 		}
-	}
-	out, err := p.Run(context.Background(), []infer.Tensor{x})
-	if err != nil {
-		t.Fatal(err)
 	}
 	for _, y := range out {
 		for k, v := range mustFloats(t, want[y.Name]) {

@@ -180,8 +180,7 @@ func (c *compiler) linearInput(l *nn.Layer) (*tensor, error) {
 	return c.integers(l.In[0])
 }
 
-// average compiles an AveragePool or GlobalAveragePool whose windows all have the same number of pixels: a convolution with
-// weights of 1.
+// average compiles an average whose windows all have the same number of pixels: a convolution with weights of 1.
 func (c *compiler) average(l *nn.Layer, op nn.Conv) error {
 	x, err := c.integers(l.In[0])
 	if err != nil {

@@ -138,3 +138,59 @@ func TestPairsOfONNXRuntime(t *testing.T) {
 		})
 	}
 }
+
+// AveragePool has the bits of ONNX Runtime, borders or not.
+func TestAverageOfONNXRuntime(t *testing.T) {
+	in := Map{H: 9, W: 11, C: 5}
+	r := rand.New(rand.NewPCG(3, 3))
+	x := randomImage(r, in, 0)
+	var planes []float32
+	for c := range in.C {
+		for y := range in.H {
+			for col := range in.W {
+				planes = append(planes, float32(x[in.At(y, col)+c]))
+			}
+		}
+	}
+	g := newGraph(input("x", 1, 5, 9, 11))
+	type set struct {
+		k *Average
+		m Map
+	}
+	var all []set
+	for i := range 60 {
+		scale, outScale := r.Float32()/10+0.001, r.Float32()/10+0.001
+		zero, outZero := int32(r.IntN(256)), int32(r.IntN(256))
+		k, stride := 2+r.IntN(4), 1+r.IntN(2)
+		pad := r.IntN(k)
+		countPad := i%2 == 0
+		attrs := []*onnx.Attribute{
+			onnx.AttrIs("kernel_shape", int64(k), int64(k)), onnx.AttrIs("strides", int64(stride), int64(stride)),
+			onnx.AttrIs("pads", int64(pad), int64(pad), int64(pad), int64(pad)),
+		}
+		if countPad {
+			attrs = append(attrs, onnx.AttrI("count_include_pad", 1))
+		}
+		g.output(g.node("AveragePool", []string{g.integers("x", scale, zero)}, attrs...), outScale, outZero)
+		w := Window{KH: k, KW: k, StrideH: stride, StrideW: stride, PadTop: pad, PadLeft: pad}
+		out := Map{H: (in.H+2*pad-k)/stride + 1, W: (in.W+2*pad-k)/stride + 1, C: in.C, Top: 1, Side: 1}
+		all = append(all, set{NewAverage(w, countPad, scale, zero, outScale, outZero, 0, 255, false), out})
+	}
+	for i, want := range g.run(t, onnx.NewFloats("x", []int64{1, 5, 9, 11}, planes)) {
+		m := all[i].m
+		y := make([]uint8, m.Size())
+		for part := range 3 {
+			all[i].k.Run(y, m, x, in, part, 3)
+		}
+		wrong := 0
+		for k, q := range want {
+			p := k % (m.H * m.W)
+			if y[m.At(p/m.W, p%m.W)+k/(m.H*m.W)] != q {
+				wrong++
+			}
+		}
+		if wrong > 0 {
+			t.Errorf("set %d: %+v: %d of %d differ", i, all[i].k.Window, wrong, len(want))
+		}
+	}
+}

@@ -11,14 +11,13 @@ import (
 // (nn.AbsorbHighBias), weights are rounded to nearest with analytic bias correction, and ranges follow from the
 // statistics of batch normalization. It was made for one grid for all channels of a weight.
 func DFQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
-	return post(ctx, net, o, recipe{source: SourceStatistics, change: equalize, settle: nearest})
-}
-
-func equalize(n *nn.Network) error {
-	if err := nn.FoldBatchNorm(n); err != nil {
-		return err
+	equalize := func(n *nn.Network) error {
+		if err := nn.FoldBatchNorm(n); err != nil {
+			return err
+		}
+		nn.Equalize(n, imageDistribution(o.Pixels), nn.Grids{WBits: o.Place.WBits, ABits: o.Place.ABits, PerTensor: o.Place.PerTensor})
+		nn.AbsorbHighBias(n)
+		return nil
 	}
-	nn.Equalize(n)
-	nn.AbsorbHighBias(n)
-	return nil
+	return post(ctx, net, o, recipe{source: SourceStatistics, change: equalize, settle: nearest})
 }

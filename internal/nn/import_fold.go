@@ -172,5 +172,11 @@ func (im *importer) compute(name string) error {
 			return err
 		}
 	}
-	return t.node.addOperator(t.in)
+	if err := t.node.addOperator(t.in); err != nil {
+		return err
+	}
+	shape, err := symbolicShape(t.of[0].Shape, t.of[1].Shape, false)
+	v := im.net.Values[name]
+	v.Shape, v.Type = shape, t.of[0].Type
+	return err
 }

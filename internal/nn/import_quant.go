@@ -18,6 +18,8 @@ type integerTensor struct {
 	typ         onnx.DataType
 	axis        int
 	lo, hi      int64 // integers in use
+
+	lowest, highest []int64 // narrower limits of each channel; nil: none
 }
 
 // gridKey tells grids of computed tensors apart by the constants that make them.
@@ -161,7 +163,11 @@ func (n *node) fakeQuant(t integerTensor) error {
 		}
 		n.im.quantizers[key] = q
 	}
-	return n.add(&Layer{Name: t.node, Op: FakeQuant{q}, In: []string{t.source}, Out: []string{n.Outputs[0]}})
+	source, err := n.clipChannels(t, q)
+	if err != nil {
+		return err
+	}
+	return n.add(&Layer{Name: t.node, Op: FakeQuant{q}, In: []string{source}, Out: []string{n.Outputs[0]}})
 }
 
 // sameGrid reports whether n's scale and zero point are those of t.

@@ -5,22 +5,34 @@ import (
 	"slices"
 )
 
+// Grids say how a network will be quantized, as far as it matters to what equalization gains and costs.
+type Grids struct {
+	WBits, ABits int
+	PerTensor    bool // one grid for all channels of a weight
+}
+
 // Equalize rescales channels between pairs of layers so that one grid for all channels of a weight serves each of them
 // well: cross-layer equalization (Nagel et al. 2019, section 4.1). Where only positively homogeneous functions lie between
 // a layer with weights W1, b1 and the only one that reads it, with W2,
 //
-//	W1_i /= s_i     b1_i /= s_i     W2_:i *= s_i     s_i = sqrt(r1_i/r2_i),
+//	W1_i /= s_i     b1_i /= s_i     W2_:i *= s_i     s_i = sqrt(r1_i/r2_i)^t,
 //
-// r1_i and r2_i the largest magnitudes of W1's row and W2's column, changes nothing but that both ranges become equal.
-// Pairs are gone through until the scales hardly change. A Clip (ReLU6) between them becomes a ChannelClip to 6/s_i; known
-// statistics are scaled along. Normalizations must have been folded. It returns the number of pairs.
-func Equalize(n *Network) int {
+// r1_i and r2_i the largest magnitudes of W1's row and W2's column, changes nothing but that, for t = 1, both ranges become
+// equal. What makes ranges of weights equal makes those of activations unequal, which have one grid, too; so t is not 1
+// as in the paper, but that of 0, 1/8, ..., 1 for which the noise of all three at the second layer's output is least; see
+// pair.noise. Pairs are gone through until the scales hardly change. A Clip (ReLU6) between them becomes a ChannelClip to
+// 6/s_i; known statistics are scaled along. Normalizations must have been folded. It returns the number of pairs.
+func Equalize(n *Network, image *Distribution, g Grids) int {
 	pairs := n.pairs()
-	const sweeps, settled = 30, 1e-4
+	for _, p := range pairs {
+		p.findAlive()
+		p.buryDead()
+	}
+	const sweeps, settled = 8, 1e-3
 	for range sweeps {
 		var moved float64
 		for _, p := range pairs {
-			moved += p.equalize()
+			moved += p.equalize(Distributions(n, image), g)
 		}
 		if moved < settled*float64(len(pairs)) {
 			break
@@ -35,6 +47,7 @@ type pair struct {
 	first, next *Layer
 	between     []*Layer
 	each        int // inputs of next that are one channel of first: more than one behind a Flatten
+	alive       []bool
 }
 
 // pairs returns those that can be equalized, in order.
@@ -117,21 +130,109 @@ func (p *pair) column(c int, f func(o int, w []float32)) {
 	}
 }
 
+// dead is the share of the largest weight below which a channel counts as one that weight decay has made nothing of.
+// Scaling it would give the constant that its bias is the range of all others.
+const dead = 1e-5
+
 // equalize rescales all channels and returns the mean of |log s|.
-func (p *pair) equalize() (moved float64) {
-	w := p.n.Input(p.first, 1)
-	channels := w.Shape[0]
-	s := make([]float64, channels)
-	for c := range s {
-		r1, r2 := magnitude(w.channel(c)), 0.0
-		p.column(c, func(_ int, w []float32) { r2 = max(r2, magnitude(w)) })
-		if s[c] = 1; r1 > 0 && r2 > 0 {
-			s[c] = math.Sqrt(r1 / r2)
+func (p *pair) equalize(known map[string]*Distribution, g Grids) (moved float64) {
+	full := make([]float64, p.n.Input(p.first, 1).Shape[0])
+	for c := range full {
+		if full[c] = 1; p.alive[c] {
+			r1, r2 := p.ranges(c)
+			full[c] = math.Sqrt(r1 / r2)
 		}
-		moved += math.Abs(math.Log(s[c])) / float64(channels)
+	}
+	s := full
+	if e := p.energies(known); e != nil {
+		const steps = 8
+		least := math.Inf(1)
+		for i := range steps + 1 {
+			t := make([]float64, len(full))
+			for c, f := range full {
+				t[c] = math.Pow(f, float64(i)/steps)
+			}
+			if noise := p.noise(t, e, g); noise < least {
+				s, least = t, noise
+			}
+		}
+	}
+	for _, f := range s {
+		moved += math.Abs(math.Log(f)) / float64(len(s))
 	}
 	p.scale(s)
 	return moved
+}
+
+// ranges returns the largest magnitudes of the weights that make a channel, and of those that read it.
+func (p *pair) ranges(c int) (r1, r2 float64) {
+	p.column(c, func(_ int, w []float32) { r2 = max(r2, magnitude(w)) })
+	return magnitude(p.n.Input(p.first, 1).channel(c)), r2
+}
+
+// findAlive looks for the channels that are not dead.
+func (p *pair) findAlive() {
+	most1, most2 := magnitude(p.n.Input(p.first, 1).Data), magnitude(p.n.Input(p.next, 1).Data)
+	for c := range p.n.Input(p.first, 1).Shape[0] {
+		r1, r2 := p.ranges(c)
+		p.alive = append(p.alive, r1 > dead*most1 && r2 > dead*most2)
+	}
+}
+
+// buryDead takes channels that are dead out of the pair: one that nobody reads becomes 0, and one that is always the same
+// goes into the bias of what reads it, with the weights that read it, which else would claim a part of the grid for
+// nothing. A constant that padding interrupts stays.
+func (p *pair) buryDead() {
+	w, b := p.n.Input(p.first, 1), p.n.Input(p.first, 2)
+	shift := make([]float64, p.n.Input(p.next, 1).Shape[0])
+	for c, alive := range p.alive {
+		if alive {
+			continue
+		}
+		r1, r2 := p.ranges(c)
+		unread := r2 <= dead*magnitude(p.n.Input(p.next, 1).Data)
+		constant := 0.0
+		if b != nil && !unread {
+			constant = float64(b.Data[c])
+			for _, l := range p.between {
+				constant = after(l.Op, constant, c)
+			}
+		}
+		if !unread && (r1 > dead*magnitude(w.Data) || constant != 0 && p.padded()) {
+			continue
+		}
+		p.column(c, func(o int, w []float32) {
+			for _, v := range w {
+				shift[o] += float64(v) * constant
+			}
+			clear(w)
+		})
+		clear(w.channel(c))
+		if b != nil {
+			b.Data[c] = 0
+		}
+		for _, l := range append([]*Layer{p.first}, p.between...) {
+			if s := p.n.Output(l).Stats; s != nil {
+				s.Mean[c], s.Std[c] = 0, 0
+			}
+		}
+	}
+	p.n.Shift(p.next, shift)
+}
+
+// after is what an operator between the layers of a pair makes of a constant.
+func after(op Op, v float64, c int) float64 {
+	switch op := op.(type) {
+	case Relu:
+		return max(v, 0)
+	case LeakyRelu:
+		return max(v, 0) + float64(op.Alpha)*min(v, 0)
+	case Clip:
+		return min(max(v, float64(op.Min)), float64(op.Max))
+	case ChannelClip:
+		return min(max(v, float64(op.Min[c])), float64(op.Max[c]))
+	}
+	return v
 }
 
 func magnitude(w []float32) (m float64) {
@@ -196,13 +297,13 @@ func (s *Stats) scale(by []float64) {
 //
 //	b1 -= c     b2 += sum over inputs and kernel of W2 c
 //
-// (Nagel et al. 2019, section 4.1.3), which makes the range between them smaller. Left alone are channels that reach the
+// (Nagel et al. 2019, section 4.1.3), which makes the range between them smaller. Values that do fall below c are lost, so no
+// more is absorbed than it takes to bring a channel down to where the others end. Left alone are channels that reach the
 // upper limit of a clip, and second layers with padding, whose zeros have no such bias. It returns the number of channels.
 func AbsorbHighBias(n *Network) (absorbed int) {
 	for _, p := range n.pairs() {
 		stats, bias := n.Output(p.first).Stats, n.Input(p.first, 2)
-		conv, isConv := p.next.Op.(Conv)
-		if stats == nil || bias == nil || len(p.between) != 1 || isConv && conv.Pads != [4]int{} {
+		if stats == nil || bias == nil || len(p.between) != 1 || p.padded() {
 			continue
 		}
 		limit := func(int) float64 { return math.Inf(1) }
@@ -215,18 +316,39 @@ func AbsorbHighBias(n *Network) (absorbed int) {
 		default:
 			continue
 		}
-		shift := make([]float64, n.Input(p.next, 1).Shape[0])
+		lows, others := make([]float64, len(stats.Mean)), 0.0
 		for c, m := range stats.Mean {
 			low, high := float64(m)-3*float64(stats.Std[c]), float64(m)+3*float64(stats.Std[c])
-			if low <= 0 || high >= limit(c) {
-				continue
+			if low > 0 && high < limit(c) {
+				lows[c] = low
 			}
-			n.absorb(p, c, low, shift)
-			absorbed++
+			others = max(others, min(high, limit(c))-lows[c]) // where it would end
+		}
+		shift := make([]float64, n.Input(p.next, 1).Shape[0])
+		for c, low := range lows {
+			if low = min(low, float64(stats.Mean[c])+3*float64(stats.Std[c])-others); low > 0 {
+				n.absorb(p, c, low, shift)
+				absorbed++
+			}
 		}
 		n.Shift(p.next, shift)
 	}
 	return absorbed
+}
+
+// padded reports whether the second layer, or what lies before it, reads zeros around its input.
+func (p *pair) padded() bool {
+	conv, ok := p.next.Op.(Conv)
+	padded := ok && conv.Pads != [4]int{}
+	for _, l := range p.between {
+		switch op := l.Op.(type) {
+		case AveragePool:
+			padded = padded || op.Pads != [4]int{}
+		case Pad:
+			padded = true
+		}
+	}
+	return padded
 }
 
 // absorb takes low from a channel between the layers of p, and adds what the next layer then lacks to shift.

@@ -1,0 +1,183 @@
+package nn
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"zaq/internal/onnx"
+	"zaq/internal/oracle"
+)
+
+// conv adds a convolution, so that what follows is a tail.
+func conv(b *graphBuilder) string { return b.node("Conv", "x", b.weights(4, 4, 1, 1)) }
+
+// split adds a Split with a second output and returns the difference of both.
+func split(b *graphBuilder, args ...any) string {
+	first := b.node("Split", args...)
+	n := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
+	n.Outputs = append(n.Outputs, first+"_rest")
+	return b.node("Sub", first, first+"_rest")
+}
+
+// operatorForms are those of operators that have no layer of their own, or of uses that theirs does not cover.
+var operatorForms = []form{
+	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
+	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},
+	{"hard sigmoid", 7, 0, "HardSigmoid", func(b *graphBuilder) string { return b.node("HardSigmoid", "x", flt("alpha", 0.3)) }},
+	{"hard swish", 14, 0, "HardSwish", func(b *graphBuilder) string { return b.node("HardSwish", "x") }},
+	{"mish", 18, 0, "Mish", func(b *graphBuilder) string { return b.node("Mish", "x") }},
+	{"exp", 7, 0, "Exp", func(b *graphBuilder) string { return b.node("Exp", "x") }},
+	{"sqrt", 7, 0, "Abs Sqrt", func(b *graphBuilder) string { return b.node("Sqrt", b.node("Abs", "x")) }},
+	{"pow", 7, 0, "Pow", func(b *graphBuilder) string { return b.node("Pow", "x", b.floats(nil, 2)) }},
+	{"swish", 7, 0, "Sigmoid Mul", func(b *graphBuilder) string { return b.node("Mul", "x", b.node("Sigmoid", "x")) }},
+	{"squeeze and excite", 7, 0, "GlobalAveragePool Sigmoid Mul", func(b *graphBuilder) string {
+		return b.node("Mul", b.node("Sigmoid", b.node("GlobalAveragePool", "x")), "x")
+	}},
+	{"prelu", 7, 0, "PRelu", func(b *graphBuilder) string { return b.node("PRelu", "x", b.weights(4, 1, 1)) }},
+	{"add, stretched", 7, 0, "GlobalAveragePool Add", func(b *graphBuilder) string {
+		return b.node("Add", "x", b.node("GlobalAveragePool", "x"))
+	}},
+	{"add a constant", 7, 0, "Add", func(b *graphBuilder) string { return b.node("Add", "x", b.weights(4, 1, 1)) }},
+	{"constants around", 7, 0, "Sub Div Sub", func(b *graphBuilder) string {
+		return b.node("Sub", b.floats(nil, 1), b.node("Div", b.node("Sub", "x", b.weights(4, 1, 1)), b.floats(nil, 3)))
+	}},
+	{"sum of three", 8, 0, "Relu Sum", func(b *graphBuilder) string { return b.node("Sum", "x", b.node("Relu", "x"), b.weights(1)) }},
+	{"min and max", 8, 0, "Min Max", func(b *graphBuilder) string {
+		return b.node("Max", b.node("Min", "x", b.floats(nil, 0.5)), b.floats([]int64{7}, 0, -1, 0.2, 0, 0.1, -0.5, 0))
+	}},
+	{"concat", 7, 0, "Relu Concat", func(b *graphBuilder) string { return b.node("Concat", "x", b.node("Relu", "x"), "x", num("axis", -3)) }},
+	{"split by sizes", 7, 12, "Slice Slice Sub", func(b *graphBuilder) string {
+		return split(b, "x", num("axis", 1), nums("split", 2, 2))
+	}},
+	{"split by an input", 13, 17, "Slice Slice Sub", func(b *graphBuilder) string { return split(b, "x", b.list(2, 2), num("axis", 1)) }},
+	{"split in two", 18, 0, "Slice Slice Sub", func(b *graphBuilder) string {
+		return split(b, "x", num("axis", 1), num("num_outputs", 2))
+	}},
+	{"slice backwards", 10, 0, "Slice", func(b *graphBuilder) string {
+		return b.node("Slice", "x", b.list(-1), b.list(-9), b.list(2), b.list(-2))
+	}},
+	{"gather", 7, 0, "Gather", func(b *graphBuilder) string { return b.node("Gather", "x", b.list(3, 0, 3), num("axis", 1)) }},
+	{"expand", 8, 0, "GlobalAveragePool Expand", func(b *graphBuilder) string {
+		return b.node("Expand", b.node("GlobalAveragePool", "x"), b.list(1, 1, 2, 3))
+	}},
+	{"tile", 7, 0, "Tile", func(b *graphBuilder) string { return b.node("Tile", "x", b.list(1, 2, 1, 3)) }},
+	{"squeeze of a row", 7, 12, "MaxPool Squeeze", func(b *graphBuilder) string {
+		return b.node("Squeeze", b.node("MaxPool", "x", nums("kernel_shape", 6, 1)), nums("axes", 2))
+	}},
+	{"unsqueeze", 7, 12, "Unsqueeze", func(b *graphBuilder) string { return b.node("Unsqueeze", "x", nums("axes", 1, 4)) }},
+	{"unsqueeze by an input", 13, 0, "Unsqueeze", func(b *graphBuilder) string { return b.node("Unsqueeze", "x", b.list(1, 4)) }},
+	{"channel shuffle", 7, 0, "Reshape Transpose Reshape", func(b *graphBuilder) string {
+		y := b.node("Transpose", b.node("Reshape", "x", b.list(0, 2, 2, 6, 7)), nums("perm", 0, 2, 1, 3, 4))
+		return b.node("Reshape", y, b.list(-1, 4, 6, 7))
+	}},
+	{"transpose", 7, 0, "Transpose", func(b *graphBuilder) string { return b.node("Transpose", "x", nums("perm", 0, 2, 3, 1)) }},
+	{"depth to space", 7, 0, "DepthToSpace", func(b *graphBuilder) string { return b.node("DepthToSpace", "x", num("blocksize", 2)) }},
+	{"depth to space, by columns", 11, 0, "DepthToSpace", func(b *graphBuilder) string {
+		return b.node("DepthToSpace", "x", num("blocksize", 2), text("mode", "CRD"))
+	}},
+	{"global max pool", 7, 0, "MaxPool", func(b *graphBuilder) string { return b.node("GlobalMaxPool", "x") }},
+	{"upsample", 7, 8, "Upsample", func(b *graphBuilder) string {
+		return b.node("Upsample", "x", onnx.AttrFs("scales", 1, 1, 2, 3), text("mode", "nearest"))
+	}},
+	{"upsample by an input", 9, 9, "Upsample", func(b *graphBuilder) string {
+		return b.node("Upsample", "x", b.floats([]int64{4}, 1, 1, 2, 2), text("mode", "linear"))
+	}},
+	{"resize", 10, 10, "Resize", func(b *graphBuilder) string { return b.node("Resize", "x", b.floats([]int64{4}, 1, 1, 2, 0.5)) }},
+	{"resize, nearest", 11, 0, "Resize", func(b *graphBuilder) string {
+		return b.node("Resize", "x", b.floats([]int64{0}), b.floats([]int64{4}, 1, 1, 2, 2), text("coordinate_transformation_mode", "asymmetric"), text("nearest_mode", "floor"))
+	}},
+	{"resize, linear", 11, 0, "Resize", func(b *graphBuilder) string {
+		return b.node("Resize", "x", b.floats([]int64{0}), b.floats([]int64{4}, 1, 1, 2, 1.5), text("mode", "linear"))
+	}},
+	{"resize to a size", 13, 0, "Resize", func(b *graphBuilder) string {
+		return b.node("Resize", "x", "", b.floats([]int64{4}, 1, 1, 1.5, 2), text("mode", "linear"), text("coordinate_transformation_mode", "align_corners"))
+	}},
+
+	{"transposed conv", 7, 0, "Conv ConvTranspose", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", conv(b), b.weights(4, 2, 3, 2), b.weights(4), num("group", 2), nums("strides", 2, 1), nums("pads", 1, 0, 0, 1),
+			nums("output_padding", 1, 0))
+	}},
+	{"softmax of all behind", 7, 12, "Conv Flatten Softmax", func(b *graphBuilder) string { return b.node("Softmax", b.node("Flatten", conv(b))) }},
+	{"softmax of an axis", 13, 0, "Conv Softmax", func(b *graphBuilder) string { return b.node("Softmax", conv(b), num("axis", 1)) }},
+	{"log softmax", 7, 0, "Conv Flatten LogSoftmax", func(b *graphBuilder) string {
+		return b.node("LogSoftmax", b.node("Flatten", conv(b)), num("axis", 1))
+	}},
+	{"mean over channels", 7, 17, "Conv ReduceMean", func(b *graphBuilder) string { return b.node("ReduceMean", conv(b), nums("axes", 1)) }},
+	{"mean over channels by an input", 18, 0, "Conv ReduceMean", func(b *graphBuilder) string { return b.node("ReduceMean", conv(b), b.list(1)) }},
+	{"reflection", 7, 10, "Conv Pad", func(b *graphBuilder) string {
+		return b.node("Pad", conv(b), nums("pads", 0, 0, 1, 2, 0, 0, 2, 1), text("mode", "reflect"))
+	}},
+	{"reflection by an input", 11, 0, "Conv Pad", func(b *graphBuilder) string {
+		return b.node("Pad", conv(b), b.list(0, 0, 1, 2, 0, 0, 2, 1), text("mode", "reflect"))
+	}},
+	{"best class", 7, 0, "Conv ArgMax Cast", func(b *graphBuilder) string {
+		return b.node("Cast", b.node("ArgMax", conv(b), num("axis", 1)), num("to", 1))
+	}},
+	{"clip of a tail", 7, 10, "Conv Sigmoid Clip", func(b *graphBuilder) string {
+		return b.node("Clip", b.node("Sigmoid", conv(b)), flt("min", 0.4), flt("max", 0.6))
+	}},
+	{"grid of anchors", 9, 0, "Conv Transpose Reshape Mul Add", func(b *graphBuilder) string {
+		y := b.node("Reshape", b.node("Transpose", conv(b), nums("perm", 0, 2, 3, 1)), b.list(0, -1, 4))
+		anchors := b.node("ConstantOfShape", b.list(42, 4), onnx.AttrT("value", onnx.NewFloats("", []int64{1}, []float32{0.25})))
+		return b.node("Add", b.node("Mul", y, b.floats(nil, 0.1)), anchors)
+	}},
+	{"zeros for each image", 9, 0, "Conv Shape ConstantOfShape Add", func(b *graphBuilder) string {
+		y := conv(b)
+		return b.node("Add", y, b.node("ConstantOfShape", b.node("Shape", y)))
+	}},
+	{"batch of a shape", 7, 0, "Conv Reshape", func(b *graphBuilder) string {
+		y := conv(b)
+		n := b.node("Gather", b.node("Shape", y), b.list(0))
+		return b.node("Reshape", y, b.node("Concat", n, b.list(2, 84), num("axis", 0)))
+	}},
+}
+
+func init() { forms = append(forms, operatorForms...) }
+
+// TestFormsExported writes every form of every opset in opset 13, or its own where that is higher, and in opset 21.
+// ONNX Runtime computes of the files what their source means.
+func TestFormsExported(t *testing.T) {
+	const batch = 2
+	x, v := waves(batch*4*6*7, 0.5), waves(batch*6, 0.7)
+	inputs := []*onnx.Tensor{onnx.NewFloats("x", []int64{batch, 4, 6, 7}, x), onnx.NewFloats("v", []int64{batch, 6}, v)}
+	for _, from := range []int64{7, 9, 10, 11, 13, 18} {
+		for _, to := range []int64{13, 21} {
+			t.Run(fmt.Sprintf("%d to %d", from, to), func(t *testing.T) {
+				t.Parallel()
+				var fs []form
+				for _, f := range operatorForms {
+					if f.in(from) {
+						fs = append(fs, f)
+					}
+				}
+				n := formsGraph(from, fs).mustImport(t)
+				values, err := Reference(n, map[string][]float32{"x": x, "v": v}, batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := export(t, n, ExportOptions{Opset: max(to, from)})
+				path := filepath.Join(t.TempDir(), "forms.onnx")
+				if err := m.WriteFile(path); err != nil {
+					t.Fatal(err)
+				}
+				got := oracle.RunORT(t, path, inputs, oracle.ORTOptions{Level: oracle.Disabled})
+				for i, f := range fs {
+					if d := distance(floats(t, got[i]), values[n.Outputs[i]]); !(d <= 1e-6) {
+						t.Errorf("%s: off by %g", f.name, d)
+					}
+				}
+				back := reimport(t, m)
+				again, err := Reference(back, map[string][]float32{"x": x, "v": v}, batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, f := range fs {
+					if d := distance(again[back.Outputs[i]], values[n.Outputs[i]]); !(d <= 1e-6) {
+						t.Errorf("%s: read back it is off by %g", f.name, d)
+					}
+				}
+			})
+		}
+	}
+}
