@@ -40,6 +40,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	trunk, tail := nn.Cut(m.net)
+	if images == nil {
+		images = m.substitutes(trunk, o)
+	}
 	run, err := m.runMethod(ctx, o, p, trunk, images, checkpoint)
 	if err != nil {
 		return nil, m.explain(err, o)
@@ -77,6 +80,9 @@ func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, net
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
+	if images != nil && !normalized(net) {
+		mo.Generator.Warmup = 0 // there is nothing to learn
+	}
 	if o.Method == "rtn" {
 		return method.RTN(ctx, net, mo)
 	}

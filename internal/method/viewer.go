@@ -12,7 +12,7 @@ import (
 // images are a batch, or several, in the form that the network takes, with what P says of them.
 type images struct {
 	n      int
-	x      []float32 // [n, H, W, C]
+	x      []float32   // [n, H, W, C]
 	logits [][]float32 // P's outputs
 }
 
