@@ -26,11 +26,13 @@ func TestAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		bias := NewParam("bias", randoms(r, c.C, 1), false)
+		c = g.Bias(c.Name+" bias", c, bias)
 		gamma, beta := NewParam("gamma", randoms(r, c.C, 1), false), NewParam("beta", randoms(r, c.C, 1), false)
 		n := g.BatchNorm(fmt.Sprint("norm", i), c, gamma, beta, &Stats{Mean: make([]float32, c.C), Var: ones(c.C)}, i%2 == 0)
 		y = g.Activate(fmt.Sprint("act", i), n, Activation{Kind: kernel.ActClip, Lo: 0, Hi: 1})
 		made = append(made, y)
-		params = append(params, w.Param, gamma, beta)
+		params = append(params, w.Param, bias, gamma, beta)
 	}
 	loss := g.CrossEntropy("loss", g.GlobalAveragePool("pool", y), []int{0, 1, 2, 3}, 0)
 	var first []float32

@@ -33,6 +33,7 @@ type builder struct {
 	grads   map[*Tensor]*buffer
 	makers  map[*Tensor]node
 	keeps   map[*Tensor]*keep
+	remade  map[*Tensor]remade
 }
 
 // Compile plans the computation of spec.
@@ -52,7 +53,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		p:    newProgram(spec),
 		coef: map[*Loss]float64{}, needs: map[*Tensor]bool{}, wrt: map[*Param]bool{},
 		written: map[*Tensor]bool{}, values: map[*Tensor]*buffer{}, grads: map[*Tensor]*buffer{},
-		makers: map[*Tensor]node{}, keeps: map[*Tensor]*keep{},
+		makers: map[*Tensor]node{}, keeps: map[*Tensor]*keep{}, remade: map[*Tensor]remade{},
 	}
 	for _, t := range spec.Objective {
 		b.coef[t.Loss] += t.Coef
@@ -231,4 +232,5 @@ func (b *builder) inPlace(from, to *buffer) {
 // global adds a barrier: tasks independent pieces of work on the whole batch.
 func (b *builder) global(kernel string, tasks int, run func(task int), bufs ...*buffer) {
 	b.p.addStep(&step{kernel: kernel, tasks: tasks, global: run}, bufs)
+	b.p.barriers++
 }

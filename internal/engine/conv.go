@@ -52,7 +52,13 @@ func (n *conv) forward(b *builder) {
 			n.version = n.w.version
 		}
 	})
-	b.image(n.kernel("forward", n.plan.ForwardFlops()), n.plan.ForwardFlops(), func(c *chunk) {
+	n.forwardStep(b, "forward", x, y)
+	b.keepable(n.y)
+}
+
+// forwardStep adds the step that makes y of x, the packed weights being there.
+func (n *conv) forwardStep(b *builder, what string, x, y *buffer) {
+	b.image(n.kernel(what, n.plan.ForwardFlops()), n.plan.ForwardFlops(), func(c *chunk) {
 		switch {
 		case n.plan.ByPixel():
 			y := y.all(c)
@@ -67,7 +73,6 @@ func (n *conv) forward(b *builder) {
 	b.nominal(n.shape.Flops())
 	b.together(n.reads(), n.plan.BatchScratchLen)
 	b.inRows(n.plan.ForwardByRows(), n, n.y.H, x)
-	b.keepable(n.y)
 }
 
 func (n *conv) backward(b *builder) {

@@ -297,11 +297,11 @@ func (n *pointwise) trainBackward(b *builder, x, dy, res, dx, dres *buffer, accX
 	if dx == nil {
 		return
 	}
-	x = b.again(n.x, 0)
+	x2 := b.again(n.x, 0) // behind the barrier
 	b.image("batch norm backward", 0, func(c *chunk) {
 		for i := c.n0; i < c.n1; i++ {
-			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x.at(c, i), ka, kb, k0, n.y.C, accX)
+			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x2.at(c, i), ka, kb, k0, n.y.C, accX)
 		}
-	}, dx, g, x)
+	}, dx, g, x2)
 	b.byRows(n.y.H)
 }

@@ -42,6 +42,7 @@ type Program struct {
 	profile *Profile
 
 	layer, phase string  // while building
+	barriers     int     // so far
 	overhead     float64 // of the node whose steps are built
 }
 
