@@ -145,9 +145,7 @@ func (c *Conv) rows(dst, x []uint8, y0, y1 int, scratch *Scratch) {
 	}
 	for g := range c.groups {
 		for i := range c.groups[g].blocks {
-			for y := y0; y < y1; y++ {
-				c.runBlock(&c.groups[g].blocks[i], dst, x, s.In.At(y*s.StrideH, 0), s.Out.At(y, 0), s.Out.W, scratch)
-			}
+			c.runBlock(&c.groups[g].blocks[i], dst, x, s.In.At(y0*s.StrideH, 0), s.Out.At(y0, 0), s.Out.W, y1-y0, scratch)
 		}
 	}
 }
@@ -163,7 +161,7 @@ func (c *Conv) pixels(dst, x []uint8, y, p0, p1 int, scratch *Scratch) {
 		}
 		for g := range c.groups {
 			for i := range c.groups[g].blocks {
-				c.runBlock(&c.groups[g].blocks[i], dst, x, s.In.At(y, p0), s.Out.At(y, p0), n, scratch)
+				c.runBlock(&c.groups[g].blocks[i], dst, x, s.In.At(y, p0), s.Out.At(y, p0), n, 1, scratch)
 			}
 		}
 	}

@@ -106,38 +106,42 @@ func (f *family) vectors(n, pixels int) int {
 	return 1
 }
 
-// runBlock computes the channels of b of n pixels side by side.
-func (c *Conv) runBlock(b *convBlock, dst, x []uint8, from, to, n int, scratch *Scratch) {
+// runBlock computes the channels of b of rows of n pixels side by side: those at to and in the rows below, of what is at from and in
+// the rows that windows are moved to.
+func (c *Conv) runBlock(b *convBlock, dst, x []uint8, from, to, n, rows int, scratch *Scratch) {
 	s, f := &c.shape, c.f
 	t := &scratch.tile
 	*t = tile{
-		x: x, w: b.w, bias: b.bias, runs: c.runs, vectors: b.vectors, lanes: f.lanes,
-		xAt: from + b.x, xStep: s.StrideW * s.In.Pixel(),
+		x: x, w: b.w, bias: b.bias, runs: c.runs, vectors: b.vectors, lanes: f.lanes, xStep: s.StrideW * s.In.Pixel(),
 	}
+	from += b.x
 	to += b.channel
 	if f.fused && b.r.Mult != nil {
 		t.fused = true
 		t.mult, t.lo, t.hi, t.zero = b.r.Mult, b.r.Lo, b.r.Hi, b.r.Zero
-		t.dst, t.dstStep = dst[to:], s.Out.Pixel()
+		t.dstStep = s.Out.Pixel()
 		t.last = c.stored(b.channel, b.n) - (b.vectors-1)*f.lanes
 		t.qmin, t.qmax = uint8(b.r.QMin), uint8(b.r.QMax)
 		t.quick = b.r.small && t.last == f.lanes
-		t.row(f, n)
+		for range rows {
+			t.xAt, t.dst = from, dst[to:]
+			t.row(f, n)
+			from, to = from+s.StrideH*s.In.Row(), to+s.Out.Row()
+		}
 		return
 	}
-	width := b.vectors * f.lanes
-	segment := scratch.segment(width)
-	for n > 0 {
-		part := min(n, segment)
-		t.sums, t.sumStep = scratch.sums[:], width
-		xAt := t.xAt
-		t.row(f, part)
-		t.xAt = xAt + part*t.xStep
-		for p := range part {
-			f.requantizeRow(dst[to+p*s.Out.Pixel():], scratch.sums[p*width:], &b.r, b.n)
+	t.sumStep = b.vectors * f.lanes
+	segment := scratch.segment(t.sumStep)
+	for range rows {
+		for p := 0; p < n; p += segment {
+			part := min(segment, n-p)
+			t.xAt, t.sums = from+p*t.xStep, scratch.sums[:]
+			t.row(f, part)
+			for i := range part {
+				f.requantizeRow(dst[to+(p+i)*s.Out.Pixel():], scratch.sums[i*t.sumStep:], &b.r, b.n)
+			}
 		}
-		to += part * s.Out.Pixel()
-		n -= part
+		from, to = from+s.StrideH*s.In.Row(), to+s.Out.Row()
 	}
 }
 
