@@ -137,9 +137,7 @@ func (c *Conv) rows(dst, x []uint8, y0, y1 int, scratch *Scratch) {
 	s := &c.shape
 	if c.chunks != nil {
 		for i := range c.chunks {
-			for y := y0; y < y1; y++ {
-				c.runChunk(&c.chunks[i], dst, x, s.In.At(y*s.StrideH, 0), s.Out.At(y, 0), s.Out.W, scratch)
-			}
+			c.runChunk(&c.chunks[i], dst, x, s.In.At(y0*s.StrideH, 0), s.Out.At(y0, 0), s.Out.W, y1-y0, scratch)
 		}
 		return
 	}
@@ -157,7 +155,7 @@ func (c *Conv) pixels(dst, x []uint8, y, p0, p1 int, scratch *Scratch) {
 	for ; p0 < p1; p0 += block {
 		n := min(block, p1-p0)
 		for i := range c.chunks {
-			c.runChunk(&c.chunks[i], dst, x, s.In.At(y, p0), s.Out.At(y, p0), n, scratch)
+			c.runChunk(&c.chunks[i], dst, x, s.In.At(y, p0), s.Out.At(y, p0), n, 1, scratch)
 		}
 		for g := range c.groups {
 			for i := range c.groups[g].blocks {

@@ -109,52 +109,57 @@ func (r Requant) repeated(pixels, distance int) Requant {
 	return r
 }
 
-// runChunk computes the channels of k of n pixels side by side.
-func (c *Conv) runChunk(k *convChunk, dst, x []uint8, from, to, n int, scratch *Scratch) {
+// runChunk computes the channels of k of rows of n pixels side by side, as runBlock does.
+func (c *Conv) runChunk(k *convChunk, dst, x []uint8, from, to, n, rows int, scratch *Scratch) {
 	s, f := &c.shape, c.f
 	pixel := s.Out.Pixel()
 	t := &scratch.channel
 	*t = channelTile{
 		x: x, w: k.w, bias: k.bias, offsets: k.offsets, quads: len(k.offsets) / 4, channels: k.channels,
-		xAt: from + k.channel, xStep: k.pixels * s.StrideW * s.In.Pixel(),
+		xStep: k.pixels * s.StrideW * s.In.Pixel(),
 	}
+	from += k.channel
 	to += k.channel
 	stored := k.bytes // of a tile
 	if k.pixels == 1 {
 		stored = c.stored(k.channel, k.n)
 	}
-	rest := n % k.pixels
-	n /= k.pixels
-	if f.fused && k.r.Mult != nil {
-		t.fused = true
+	tiles, rest := n/k.pixels, n%k.pixels
+	if t.fused = f.fused && k.r.Mult != nil; t.fused {
 		t.mult, t.lo, t.hi, t.zero = k.mult, k.r.Lo, k.r.Hi, k.r.Zero
 		t.qmin, t.qmax, t.quick = uint8(k.r.QMin), uint8(k.r.QMax), k.r.small
 		t.rolling = t.quick && c.rolls && k.pixels == 1
-		t.dst, t.dstStep = dst[to:], k.pixels*pixel
-		if t.pixels, t.last = n, stored; n > 0 {
-			f.channel(t)
+		t.dstStep = k.pixels * pixel
+	} else {
+		t.sums, t.sumStep = scratch.sums[:], k.channels
+	}
+	for range rows {
+		if tiles > 0 {
+			c.runTiles(k, dst, from, to, tiles, stored, scratch)
 		}
-		if rest > 0 {
-			t.xAt += n * t.xStep
-			t.dst = t.dst[n*t.dstStep:]
-			t.pixels, t.last = 1, rest*pixel
-			f.channel(t)
+		if rest > 0 { // the last, of fewer pixels
+			c.runTiles(k, dst, from+tiles*t.xStep, to+tiles*k.pixels*pixel, 1, rest*pixel, scratch)
 		}
+		from, to = from+s.StrideH*s.In.Row(), to+s.Out.Row()
+	}
+}
+
+// runTiles computes n tiles of so many bytes each.
+func (c *Conv) runTiles(k *convChunk, dst []uint8, from, to, n, stored int, scratch *Scratch) {
+	t := &scratch.channel
+	if t.fused {
+		t.xAt, t.dst = from, dst[to:]
+		t.pixels, t.last = n, stored
+		c.f.channel(t)
 		return
 	}
-	t.sums, t.sumStep = scratch.sums[:], k.channels
+	step := k.pixels * c.shape.Out.Pixel()
 	segment := scratch.segment(k.channels)
-	for n > 0 || rest > 0 {
-		t.pixels = min(n, segment)
-		if n == 0 { // the last, of fewer pixels
-			t.pixels, stored, rest = 1, rest*pixel, 0
-		}
-		f.channel(t)
+	for i := 0; i < n; i += segment {
+		t.xAt, t.pixels = from+i*t.xStep, min(segment, n-i)
+		c.f.channel(t)
 		for p := range t.pixels {
-			f.requantizeRow(dst[to+p*k.pixels*pixel:], scratch.sums[p*k.channels:], &k.r, stored)
+			c.f.requantizeRow(dst[to+(i+p)*step:], scratch.sums[p*k.channels:], &k.r, stored)
 		}
-		t.xAt += t.pixels * t.xStep
-		to += t.pixels * k.pixels * pixel
-		n = max(n-t.pixels, 0)
 	}
 }
