@@ -43,6 +43,13 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Images = images
 	trunk, tail := nn.Cut(m.net)
+	if images == nil && o.Images == method.SourceGenerator && o.Method != "gdfq" { // whose generator has nothing else to learn from
+		images = m.substitutes(trunk, o)
+		mo.Images = images
+	}
+	if images != nil && !normalized(trunk) {
+		mo.Generator.Warmup = 0 // there is nothing to learn
+	}
 	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
 		return nil, m.explain(err, o)
 	}

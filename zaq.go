@@ -38,8 +38,8 @@
 // preprocessing gives it the wrong colours.
 //
 // BatchNormalization, unfolded: its running statistics are the only memory of the training data that the
-// file has. A model whose exporter folded them away can still be rounded (rtn), with CalibrationDir for its
-// activation ranges.
+// file has. For a model whose exporter folded them away, activation ranges come from images in CalibrationDir or, where
+// its preprocessing is known, from noise as smooth as photographs; a warning says so. Without either it is refused.
 //
 // # What it does not do
 //

@@ -1,3 +1,5 @@
+//go:build !noasm && !race
+
 package infer_test
 
 import (

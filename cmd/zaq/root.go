@@ -22,6 +22,8 @@ Verbs:
     eval        accuracy of a model, float or quantized, on labelled images
     run         a quantized model in integers, on one input
     inspect     what a model file holds
+    synth       the images that a method makes, to look at
+    sweep       a grid of models, methods and precisions, with a table of what they keep
     train       a float network from scratch
     demo        all of it on a small network that comes with zaq
     bench       how fast this machine trains or runs a model, and where the time goes
@@ -90,6 +92,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newEvalCommand(a),
 		newRunCommand(a),
 		newInspectCommand(a),
+		newSynthCommand(a),
+		newSweepCommand(a),
 		newTrainCommand(a),
 		newDemoCommand(a),
 		newBenchCommand(a),

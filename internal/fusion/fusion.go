@@ -4,6 +4,7 @@
 //
 // In QDQ form a file says "dequantize, compute in float, quantize" around every node. ONNX Runtime puts one kernel in the
 // place of the three where it has one, where all inputs are dequantized, and where nobody else wants the float result.
+// What only moves integers may be rewritten once more, such as two Slices of a tensor to a Split.
 package fusion
 
 import (

@@ -37,6 +37,7 @@ type Conv struct {
 	flat   bool     // rows are one
 	groups []convGroup
 	chunks []convChunk // if depthwise
+	rolls  bool        // if depthwise: columns of the kernel are those of the next pixels
 	runs   []run
 	bytes  int
 }
@@ -82,6 +83,9 @@ func newConv(f *family, s ConvShape, w []int16, bias []int32, zero int32, r *Req
 	c := &Conv{shape: s, f: f, r: r}
 	c.flat = s.KH == 1 && s.KW == 1 && s.StrideH == 1 && s.StrideW == 1 && s.In.Flat() && s.Out.Flat()
 	// The zero point is a constant part of the sums, in the border too.
+	if f.signed {
+		zero -= 128
+	}
 	full := make([]int32, s.Out.C)
 	copy(full, bias)
 	each := len(w) / s.Out.C
@@ -239,6 +243,7 @@ func (c *Conv) packDepthwise(parts [][]int8, bias []int32) {
 			}
 		}
 	}
+	c.rolls = len(parts) == 1 && s.KW == 3 && s.KH <= 4 && s.StrideW == 1 && s.DilW == 1
 	for at := 0; at < s.In.C; {
 		k := convChunk{channel: at, pixels: 1}
 		largest := f.chunks[0]
@@ -393,6 +398,8 @@ func (c *Conv) runBlock(b *convBlock, dst, x []uint8, from, to, n int, scratch *
 		t.mult, t.lo, t.hi, t.zero = b.r.Mult, b.r.Lo, b.r.Hi, b.r.Zero
 		t.dst, t.dstStep = dst[to:], s.Out.Pixel()
 		t.last = c.stored(b.channel, b.n) - (b.vectors-1)*f.lanes
+		t.qmin, t.qmax = uint8(b.r.QMin), uint8(b.r.QMax)
+		t.quick = b.r.small && t.last == f.lanes
 		t.row(f, n)
 		return
 	}
@@ -469,6 +476,8 @@ func (c *Conv) runChunk(k *convChunk, dst, x []uint8, from, to, n int, scratch *
 	if f.fused && k.r.Mult != nil {
 		t.fused = true
 		t.mult, t.lo, t.hi, t.zero = k.mult, k.r.Lo, k.r.Hi, k.r.Zero
+		t.qmin, t.qmax, t.quick = uint8(k.r.QMin), uint8(k.r.QMax), k.r.small
+		t.rolling = t.quick && c.rolls && k.pixels == 1
 		t.dst, t.dstStep = dst[to:], k.pixels*pixel
 		if t.pixels, t.last = n, stored; n > 0 {
 			f.channel(t)

@@ -20,6 +20,7 @@ type family struct {
 	lanes   int    // the int32 of a vector
 	pixels  [5]int // the largest tile of 1, 2 and 4 vectors of channels; 0: there is none
 	limit   int    // the multiplier takes weights from -limit to limit (and -128 where that is 127) exactly
+	signed  bool   // it takes bytes with sign: those of images less 128
 	fused   bool   // tiles can requantize their sums themselves
 	chunks  []int  // channels of a depthwise tile, the largest first
 	tile    func(t *tile)
@@ -47,18 +48,16 @@ var portable = family{
 }
 
 // impl is the family in use, chosen once at start.
-var impl = choose(kernel.Path(), families())
+var impl *family
 
-// choose returns the family for a path of package kernel: the one of that name, or the best for what the path
-// includes.
+func init() { impl = choose(kernel.Path(), families()) }
+
+// choose returns the best family for a path of package kernel: one of that name or, where this machine has none, one for less.
 func choose(path string, available []*family) *family {
 	best := &portable
 	for _, f := range available {
-		if path != portable.name {
+		if f.name == path || best.name != path && path != portable.name {
 			best = f
-		}
-		if f.name == path {
-			return f
 		}
 	}
 	return best

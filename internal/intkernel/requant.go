@@ -2,6 +2,7 @@ package intkernel
 
 import (
 	"math"
+	"slices"
 
 	"zaq/internal/quant"
 )
@@ -21,6 +22,8 @@ type Requant struct {
 	M, Shift []int32 // Shift is 1 to 62
 
 	Zero, QMin, QMax int32
+
+	small bool // every factor of Mult is at least 0 and below 1: no product with a sum leaves 32 bits
 }
 
 // vectorRoom is a multiple of the lanes of every path.
@@ -40,6 +43,7 @@ func NewRequant(factors []float32, zero, qmin, qmax int32, fixed bool) *Requant 
 	if !fixed {
 		r.Mult = Padded(factors)
 		r.Lo, r.Hi = float32(qmin-zero), float32(qmax-zero)
+		r.small = !slices.ContainsFunc(factors, func(f float32) bool { return !(f >= 0 && f < 1) })
 		return r
 	}
 	r.M, r.Shift = make([]int32, len(factors)), make([]int32, len(factors))
@@ -58,17 +62,6 @@ func NewRequant(factors []float32, zero, qmin, qmax int32, fixed bool) *Requant 
 		r.Shift[c] = 1
 	}
 	return r
-}
-
-// from returns the part of r that begins at a channel.
-func (r *Requant) from(c int) Requant {
-	s := *r
-	if r.Mult != nil {
-		s.Mult = r.Mult[c:]
-	} else {
-		s.M, s.Shift = r.M[c:], r.Shift[c:]
-	}
-	return s
 }
 
 // One returns the integer of a sum in channel c.

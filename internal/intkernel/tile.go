@@ -43,9 +43,11 @@ type tile struct {
 	last    int // channels in the last vector that are stored, 1 to L
 	lanes   int // of the portable loop
 
-	lo, hi float32
-	zero   int32
-	fused  bool
+	lo, hi     float32
+	zero       int32
+	qmin, qmax uint8
+	fused      bool
+	quick      bool // if fused: all factors are below 1, and last is L
 }
 
 // run is a number of consecutive groups of four bytes of x.
@@ -105,9 +107,12 @@ type channelTile struct {
 	channels int
 	last     int
 
-	lo, hi float32
-	zero   int32
-	fused  bool
+	lo, hi     float32
+	zero       int32
+	qmin, qmax uint8
+	fused      bool
+	quick      bool // if fused: all factors are below 1
+	rolling    bool // if quick: there are three quads, and each is the one before at the next pixel
 }
 
 // interleaved returns the channel of the i-th int32 of a chunk's sums. Vectors of a chunk's bytes are interleaved with

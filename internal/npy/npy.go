@@ -61,17 +61,33 @@ func Decode(b []byte) (shape []int, data []float32, err error) {
 
 // Encode returns the file of an array.
 func Encode(shape []int, data []float32) []byte {
-	var dims strings.Builder
-	for _, d := range shape {
-		fmt.Fprintf(&dims, "%d,", d)
-	}
-	h := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", dims.String())
-	pad := 64 - (len(magic)+2+len(h)+1)%64
-	h += strings.Repeat(" ", pad%64) + "\n"
-	b := append([]byte(magic), byte(len(h)), byte(len(h)>>8))
-	b = slices.Grow(append(b, h...), 4*len(data))
+	b := slices.Grow(head("<f4", shape), 4*len(data))
 	for _, v := range data {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 	}
 	return b
+}
+
+// EncodeBytes returns the file of an array of bytes.
+func EncodeBytes(shape []int, data []uint8) []byte { return append(head("|u1", shape), data...) }
+
+// EncodeInts returns the file of an array of 64-bit integers.
+func EncodeInts(shape []int, data []int) []byte {
+	b := head("<i8", shape)
+	for _, v := range data {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	return b
+}
+
+// head returns what comes before the elements.
+func head(descr string, shape []int) []byte {
+	var dims strings.Builder
+	for _, d := range shape {
+		fmt.Fprintf(&dims, "%d,", d)
+	}
+	h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, dims.String())
+	pad := 64 - (len(magic)+2+len(h)+1)%64
+	h += strings.Repeat(" ", pad%64) + "\n"
+	return append(append([]byte(magic), byte(len(h)), byte(len(h)>>8)), h...)
 }

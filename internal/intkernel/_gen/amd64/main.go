@@ -20,6 +20,9 @@ func main() {
 			a.channelTile(s, r)
 		}
 		a.passes(s)
+		if s.vnni {
+			a.transposed()
+		}
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
 		}

@@ -122,6 +122,10 @@ func (a *asm) tile(s set, vectors int) {
 	a.op("JMP stored")
 	if s.vnni {
 		a.label("bytes")
+		if vectors <= 2 {
+			a.op("CMPB tile_quick(AX), $0")
+			a.op("JNE quick")
+		}
 		lo, hi, zero := s.reg(s.registers-1), s.reg(s.registers-2), s.reg(s.registers-3)
 		a.op("VBROADCASTSS tile_lo(AX), %s", lo)
 		a.op("VBROADCASTSS tile_hi(AX), %s", hi)
@@ -145,6 +149,11 @@ func (a *asm) tile(s set, vectors int) {
 			}
 		})
 	}
+	if s.vnni && vectors <= 2 {
+		a.op("JMP stored")
+		a.label("quick")
+		a.quick(s, vectors, pixels)
+	}
 	a.label("stored")
 	a.op("DECQ R13")
 	a.op("JNE next")
@@ -166,4 +175,96 @@ func (a *asm) rows(name string, pixels int, store func(pixel int)) {
 			a.op("SUBQ BX, CX")
 		}
 	}
+}
+
+// quick requantizes whole vectors that cannot overflow on the way, four at a time: of so many pixels, or of two or one of those. Packing
+// saturates, once to words and once, behind the addition of the zero point, to bytes; it leaves four bytes of each of the four
+// vectors in every 16, which a permutation of int32s sorts.
+//
+//	BX bytes from a pixel to the next    CX the last pixel    R10 the first of a group    DX factors
+func (a *asm) quick(s set, vectors, pixels int) {
+	order, zero, lo, hi := s.reg(s.registers-1), s.reg(s.registers-2), s.reg(s.registers-3), s.reg(s.registers-4)
+	a.op("VMOVDQU32 transposed<>(SB), %s", order)
+	a.op("VPBROADCASTW tile_zero(AX), %s", zero)
+	a.op("VPBROADCASTB tile_qmin(AX), %s", lo)
+	a.op("VPBROADCASTB tile_qmax(AX), %s", hi)
+	a.op("MOVQ tile_dstStep(AX), BX")
+	a.op("MOVQ tile_mult(AX), DX")
+	a.op("LEAQ -1(R10), CX")
+	a.op("IMULQ BX, CX")
+	a.op("ADDQ R15, CX")
+	a.op("LEAQ (CX)(BX*1), R15")
+	a.dispatch("R10", "quick", 1, pixels)
+	group := 4 / vectors
+	for p := pixels; p > 0; p-- { // p pixels are left; CX is the last of them
+		fmt.Fprintf(a, "\nquick%d:\n", p)
+		n := 1
+		if p%group == 0 {
+			n = group
+		}
+		first := (p - n) * vectors // the accumulator
+		sums := make([]string, 4)
+		for i := range sums {
+			sums[i] = s.reg(first + min(i, n*vectors-1))
+			if n == 1 {
+				sums[i] = s.reg(first + i%vectors)
+			}
+		}
+		for i := range n * vectors {
+			r := s.reg(first + i)
+			a.op("VCVTDQ2PS %[1]s, %[1]s", r)
+			a.op("VMULPS %s, %[2]s, %[2]s", s.at("DX", i%vectors), r)
+			a.op("VCVTPS2DQ %[1]s, %[1]s", r)
+		}
+		a.op("VPACKSSDW %s, %s, %[2]s", sums[1], sums[0])
+		a.op("VPADDSW %s, %[2]s, %[2]s", zero, sums[0])
+		other := sums[0]
+		if n > 1 {
+			a.op("VPACKSSDW %s, %s, %[2]s", sums[3], sums[2])
+			a.op("VPADDSW %s, %[2]s, %[2]s", zero, sums[2])
+			other = sums[2]
+		}
+		a.op("VPACKUSWB %s, %s, %[2]s", other, sums[0])
+		a.op("VPMAXUB %s, %[2]s, %[2]s", lo, sums[0])
+		a.op("VPMINUB %s, %[2]s, %[2]s", hi, sums[0])
+		a.op("VPERMD %s, %s, %[1]s", sums[0], order)
+		switch {
+		case vectors == 1 && n == 1:
+			a.op("VMOVDQU32 X%d, (CX)", first)
+		case vectors == 1:
+			a.op("MOVQ CX, R10")
+			a.op("SUBQ BX, R10")
+			a.op("VEXTRACTI32X4 $3, Z%d, (CX)", first)
+			a.op("VEXTRACTI32X4 $2, Z%d, (R10)", first)
+			a.op("SUBQ BX, R10")
+			a.op("VEXTRACTI32X4 $1, Z%d, (R10)", first)
+			a.op("SUBQ BX, R10")
+			a.op("VMOVDQU32 X%d, (R10)", first)
+			a.op("MOVQ R10, CX")
+		case n == 1:
+			a.op("VMOVDQU32 Y%d, (CX)", first)
+		default:
+			a.op("VEXTRACTI64X4 $1, Z%d, (CX)", first)
+			a.op("SUBQ BX, CX")
+			a.op("VMOVDQU32 Y%d, (CX)", first)
+		}
+		if p == n {
+			a.op("JMP stored")
+			continue
+		}
+		a.op("SUBQ BX, CX")
+		if n > 1 && p-1 > 0 { // the labels between are for other numbers of pixels
+			a.op("JMP quick%d", p-n)
+		}
+	}
+}
+
+// transposed writes the order of int32s that has every fourth one after another.
+func (a *asm) transposed() {
+	fmt.Fprintln(a)
+	for i := range 8 {
+		lo, hi := 2*i%4*4+2*i/4, (2*i+1)%4*4+(2*i+1)/4
+		fmt.Fprintf(a, "DATA transposed<>+%d(SB)/8, $%#x\n", 8*i, uint64(hi)<<32|uint64(lo))
+	}
+	fmt.Fprintf(a, "GLOBL transposed<>(SB), RODATA|NOPTR, $64\n")
 }
