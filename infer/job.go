@@ -219,9 +219,10 @@ func (j *job) image(worker int) bool {
 const maxParts = 32
 
 // partsOf is the number of parts of a step.
-func (j *job) partsOf(step int) int {
-	return min(j.p.parts[step], 1+len(j.helpers), maxParts)
-}
+func (j *job) partsOf(step int) int { return min(j.p.parts[step], j.sharers()) }
+
+// sharers is the number of goroutines that share an image: not more than any step has parts.
+func (j *job) sharers() int { return min(1+len(j.helpers), j.p.mostParts, maxParts) }
 
 // shared computes one image with all goroutines at every step.
 func (j *job) shared() error {
@@ -232,7 +233,7 @@ func (j *job) shared() error {
 	}
 	j.done.Store(0)
 	j.ticket.Store(0)
-	j.start(j.helpers)
+	j.start(j.helpers[:j.sharers()-1])
 	for spins := 0; ; spins++ {
 		worked, more := j.part(0, spins)
 		if !more {
