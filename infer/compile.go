@@ -216,7 +216,7 @@ func (c *compiler) sole(name string) *nn.Layer {
 // layer compiles one layer.
 func (c *compiler) layer(l *nn.Layer) error {
 	for _, name := range l.Out {
-		if name != "" && !ofImages(c.n.Values[name]) {
+		if name != "" && !c.ofImages(c.n.Values[name]) {
 			return c.float(l)
 		}
 	}
@@ -242,8 +242,11 @@ func (c *compiler) layer(l *nn.Layer) error {
 		if _, ok := operator.Function(op.Node(l)); ok && op.Domain == "" {
 			return c.unary(l)
 		}
-		if op.Type == "Mul" && op.Domain == "" {
+		switch {
+		case op.Type == "Mul" && op.Domain == "":
 			return c.product(l)
+		case op.Type == "Add" && op.Domain == "": // where a file baked in the batch for one of its terms
+			return c.sum(l)
 		}
 	}
 	if moves(l.Op) {

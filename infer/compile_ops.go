@@ -51,7 +51,7 @@ func (c *compiler) sum(l *nn.Layer) error {
 	if err != nil {
 		return err
 	}
-	if x == nil {
+	if x == nil || x.m.H != y.m.H || x.m.W != y.m.W || x.m.C != y.m.C {
 		return c.float(l)
 	}
 	t, ok := c.target(l.Out[0])

@@ -159,7 +159,7 @@ func (c *compiler) float(l *nn.Layer) error {
 			continue
 		}
 		v := c.n.Values[name]
-		if v.Type != onnx.Float && v.Type != onnx.Undefined || !ofImages(v) {
+		if v.Type != onnx.Float && v.Type != onnx.Undefined || !c.ofImages(v) {
 			continue // for layers of this step only
 		}
 		r := c.newReal(name)
@@ -173,8 +173,10 @@ func (c *compiler) float(l *nn.Layer) error {
 	return nil
 }
 
-// ofImages reports whether a value has the batch as its first axis.
-func ofImages(v *nn.Value) bool { return len(v.Shape) > 0 && v.Shape[0] == nn.Batch }
+// ofImages reports whether a value has the batch as its first axis. Where the file baked in a batch of 1, an axis of 1 may be it.
+func (c *compiler) ofImages(v *nn.Value) bool {
+	return len(v.Shape) > 0 && (v.Shape[0] == nn.Batch || v.Shape[0] == 1 && c.n.BatchDim == "")
+}
 
 // inside reports whether a step makes the named value, of whatever type.
 func (c *compiler) inside(s *floatStep, name string) bool {
