@@ -11,7 +11,8 @@ type Copy struct {
 	// Where rows, columns and channels are chosen each for itself: the ones of the source, -1 for zeros.
 	ys, xs   []int32
 	channels []span
-	zeros    bool // some of them are
+	zeros    bool    // some of them are
+	each     []int32 // the channels one by one, where they are shuffled
 
 	offsets []int32 // else: of every element of the result, row by row; -1: zero
 	count   int     // channels of the result
@@ -76,6 +77,9 @@ func (c *Copy) separate(index []int32) bool {
 		}
 		c.channels = append(c.channels, s)
 		i += s.n
+	}
+	if len(c.channels) > n/4+1 {
+		c.each = cs
 	}
 	return true
 }
@@ -155,6 +159,20 @@ func (c *Copy) pixels(row, src []uint8, y int) {
 		return
 	}
 	base := c.src.At(int(c.ys[y]), 0)
+	if c.each != nil {
+		for x, from := range c.xs {
+			if from < 0 {
+				continue
+			}
+			to, at := row[x*pixel:][:len(c.each)], src[base+int(from)*c.src.Pixel():][:c.src.Pixel()]
+			for i, ch := range c.each {
+				if ch >= 0 {
+					to[i] = at[ch]
+				}
+			}
+		}
+		return
+	}
 	for _, s := range c.channels {
 		if s.src < 0 {
 			continue
