@@ -304,6 +304,7 @@ func (c *compiler) finish() (*Program, error) {
 		s.prepare()
 		p.parts = append(p.parts, s.parts())
 	}
+	p.mostParts = slices.Max(append(p.parts, 1))
 	return p, nil
 }
 

@@ -7,12 +7,23 @@ import (
 	"strings"
 	"testing"
 
+	"zaq/internal/nn"
 	"zaq/internal/onnx"
 )
 
 // FuzzLoad reads files that somebody made up. Each is refused with an error, or compiled to a program that runs.
 func FuzzLoad(f *testing.F) {
-	for _, m := range []*onnx.Model{deploy(f, smallResNet(f), 8, 8), deploy(f, smallMobileNet(f), 4, 4)} {
+	resnet, err := nn.ResNet(nn.ResNetConfig{Image: [3]int{1, 6, 6}, Depth: 8, Width: 2, PadShortcuts: true, Classes: 2}, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	mobilenet, err := nn.MobileNet(nn.MobileNetConfig{
+		Image: [3]int{3, 6, 5}, Classes: 2, Stem: 2, Head: 3, Stages: []nn.MobileNetStage{{Expand: 2, Channels: 2, Repeat: 2, Stride: 2}},
+	}, 1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, m := range []*onnx.Model{deploy(f, resnet, 8, 8), deploy(f, mobilenet, 4, 4)} {
 		b, err := m.Encode()
 		if err != nil {
 			f.Fatal(err)

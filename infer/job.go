@@ -29,8 +29,8 @@ func (a *arena) fail(err error) {
 //
 // What there is to do with one image is one number, the ticket: a step, and a bit for each of its parts that is taken. Part i
 // is for goroutine i, which has the neighbouring rows of the step before in its cache; others take it when that one does not come.
-// Whoever finishes the last part of a step sets the ticket to the next step. A helper that comes late, or never, makes a call
-// slow but not wrong.
+// Whoever finishes the last part of a step sets the ticket to the next step. For more images, the ticket counts those that are
+// left. A helper that comes late, or never, makes a call slow but not wrong.
 type job struct {
 	p      *Program
 	arenas []*arena // the first is that of the call; the others, of helpers with images of their own, are made when needed
@@ -39,8 +39,8 @@ type job struct {
 	inputs, outputs []Tensor
 	batch           int
 
-	ticket  atomic.Uint64 // step<<32 | parts taken, a bit each; or the number of images taken
-	done    atomic.Int64  // parts of the step that are finished
+	ticket  atomic.Uint64 // step<<32 | parts taken, a bit each; or byImage | images left; or finished
+	done    atomic.Int64  // parts of the step, or images, that are finished
 	failed  atomic.Pointer[error]
 	helpers []helper
 }
@@ -49,8 +49,7 @@ type job struct {
 type helper struct {
 	running atomic.Bool
 	step    atomic.Int64 // the last one that it had a part of
-	byParts func()
-	byImage func()
+	work    func()
 }
 
 func newJob(p *Program) *job {
@@ -58,8 +57,7 @@ func newJob(p *Program) *job {
 	j.arenas[0] = newArena(p, p.threads)
 	for i := range j.helpers {
 		h := &j.helpers[i]
-		h.byParts = func() { defer h.running.Store(false); j.helpParts(i + 1) }
-		h.byImage = func() { defer h.running.Store(false); j.images(i + 1) }
+		h.work = func() { defer h.running.Store(false); j.help(i + 1) }
 	}
 	j.ticket.Store(finished)
 	return j
@@ -115,8 +113,11 @@ func (j *job) serial(a *arena) error {
 	return a.err
 }
 
-// finished is the ticket of no work.
-const finished = 1 << 63
+// Tickets that are no steps.
+const (
+	finished = 1 << 63 // no work
+	byImage  = 1 << 62
+)
 
 // spread computes a batch, every goroutine images of its own.
 func (j *job) spread() error {
@@ -133,18 +134,23 @@ func (j *job) spread() error {
 		}
 		return nil
 	}
-	j.wait() // for what may still look for parts
-	j.failed.Store(nil)
-	j.ticket.Store(0)
-	for i := range min(len(j.helpers), j.batch-1) {
+	helpers := j.helpers[:min(len(j.helpers), j.batch-1)]
+	for i := range j.helpers {
 		if j.arenas[i+1] == nil {
 			j.arenas[i+1] = newArena(j.p, 1)
 		}
-		j.helpers[i].running.Store(true)
-		go j.helpers[i].byImage()
 	}
-	j.images(0)
-	j.wait()
+	j.failed.Store(nil)
+	j.done.Store(0)
+	j.ticket.Store(byImage | uint64(j.batch))
+	j.start(helpers)
+	for j.image(0) {
+	}
+	for spins := 0; j.done.Load() < int64(j.batch); spins++ {
+		if spins > 1000 {
+			runtime.Gosched()
+		}
+	}
 	j.ticket.Store(finished)
 	if err := j.failed.Load(); err != nil {
 		return *err
@@ -152,10 +158,28 @@ func (j *job) spread() error {
 	return nil
 }
 
-// wait returns when no helper runs.
-func (j *job) wait() {
-	for i := range j.helpers {
-		for j.helpers[i].running.Load() {
+// start has helpers run that do not.
+func (j *job) start(helpers []helper) {
+	for i := range helpers {
+		if h := &helpers[i]; h.running.CompareAndSwap(false, true) {
+			go h.work()
+		}
+	}
+}
+
+// linger is how often a helper looks for work, or the next call, before it ends.
+const linger = 20000
+
+// help works until there has been nothing to do for a while.
+func (j *job) help(worker int) {
+	for idle := 0; idle < linger; idle++ {
+		worked := j.image(worker)
+		if !worked {
+			worked, _ = j.part(worker, idle)
+		}
+		if worked {
+			idle = -1
+		} else if idle%1000 == 999 {
 			runtime.Gosched()
 		}
 	}
@@ -164,27 +188,30 @@ func (j *job) wait() {
 // fail ends the call with an error, unless there is one.
 func (j *job) fail(err error) { j.failed.CompareAndSwap(nil, &err) }
 
-// images computes images until none is left.
-func (j *job) images(worker int) {
-	for j.image(worker) {
-	}
-}
-
-// image computes the next image, if there is one.
+// image computes the next image, if there is one. Once an image has failed, the others are only counted.
 func (j *job) image(worker int) bool {
-	i := j.ticket.Add(1) - 1
-	if i >= uint64(j.batch) || j.failed.Load() != nil {
-		return false
+	t := j.ticket.Load()
+	for {
+		if t >= finished || t <= byImage {
+			return false
+		}
+		if j.ticket.CompareAndSwap(t, t-1) {
+			break
+		}
+		t = j.ticket.Load()
 	}
+	i := j.batch - int(t&^byImage)
 	if err := j.ctx.Err(); err != nil {
 		j.fail(err)
-		return false
 	}
-	a := j.arenas[worker]
-	j.set(a, int(i))
-	if err := j.serial(a); err != nil {
-		j.fail(err)
+	if j.failed.Load() == nil {
+		a := j.arenas[worker]
+		j.set(a, i)
+		if err := j.serial(a); err != nil {
+			j.fail(err)
+		}
 	}
+	j.done.Add(1)
 	return true
 }
 
@@ -192,23 +219,21 @@ func (j *job) image(worker int) bool {
 const maxParts = 32
 
 // partsOf is the number of parts of a step.
-func (j *job) partsOf(step int) int {
-	return min(j.p.parts[step], 1+len(j.helpers), maxParts)
-}
+func (j *job) partsOf(step int) int { return min(j.p.parts[step], j.sharers()) }
+
+// sharers is the number of goroutines that share an image: not more than any step has parts.
+func (j *job) sharers() int { return min(1+len(j.helpers), j.p.mostParts, maxParts) }
 
 // shared computes one image with all goroutines at every step.
 func (j *job) shared() error {
 	a := j.arenas[0]
 	j.set(a, 0)
+	for i := range j.helpers {
+		j.helpers[i].step.Store(0)
+	}
 	j.done.Store(0)
 	j.ticket.Store(0)
-	for i := range j.helpers {
-		h := &j.helpers[i]
-		h.step.Store(0)
-		if h.running.CompareAndSwap(false, true) {
-			go h.byParts()
-		}
-	}
+	j.start(j.helpers[:j.sharers()-1])
 	for spins := 0; ; spins++ {
 		worked, more := j.part(0, spins)
 		if !more {
@@ -222,20 +247,6 @@ func (j *job) shared() error {
 	}
 }
 
-// linger is how often a helper looks for the next call before it ends.
-const linger = 20000
-
-// helpParts helps until there has been nothing to do for a while.
-func (j *job) helpParts(worker int) {
-	for idle := 0; idle < linger; idle++ {
-		if worked, _ := j.part(worker, idle); worked {
-			idle = -1
-		} else if idle%1000 == 999 {
-			runtime.Gosched()
-		}
-	}
-}
-
 // patience is how often a goroutine looks in vain before it does the part of another.
 const patience = 200
 
@@ -243,8 +254,8 @@ const patience = 200
 // whether the image is not finished.
 func (j *job) part(worker, looks int) (worked, more bool) {
 	t := j.ticket.Load()
-	if t >= finished {
-		return false, false
+	if t >= byImage {
+		return false, t < finished
 	}
 	step, taken := int(t>>32), uint32(t)
 	parts := j.partsOf(step)

@@ -163,6 +163,7 @@ func TestThreads(t *testing.T) {
 			p := compiled(t, m, options{threads: threads})
 			for i := range p.parts {
 				p.parts[i] = max(p.parts[i], min(4, p.steps[i].about().rows())) // these layers are too small to be shared out
+				p.mostParts = max(p.mostParts, p.parts[i])
 			}
 			var calls sync.WaitGroup
 			for range 4 {

@@ -18,7 +18,8 @@ type Program struct {
 
 	inputs, outputs []Info
 	steps           []step
-	parts           []int
+	parts           []int // of each step, at most
+	mostParts       int
 	tensors         []*tensor
 	bytes, floats   int // of an arena
 

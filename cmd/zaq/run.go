@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"image"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	_ "image/jpeg"
-	_ "image/png"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -104,7 +100,7 @@ func (a *app) run(ctx context.Context, model string, o *runOptions) error {
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
 			inputs[i], err = readArray(path)
 		} else {
-			inputs[i], err = a.readImage(path, model, o)
+			inputs[i], err = a.readImage(p, path, model, o)
 		}
 		if err != nil {
 			return err
@@ -137,29 +133,22 @@ func readArray(path string) (infer.Tensor, error) {
 }
 
 // readImage reads a picture and prepares it as the model, or the command line, says.
-func (a *app) readImage(path, model string, o *runOptions) (infer.Tensor, error) {
+func (a *app) readImage(p *infer.Program, path, model string, o *runOptions) (infer.Tensor, error) {
 	m, err := a.load(model, &o.preprocess)
 	if err != nil {
 		return infer.Tensor{}, err
 	}
-	f, err := os.Open(path)
+	img, err := dataset.ReadImage(path)
 	if err != nil {
 		return infer.Tensor{}, err
 	}
-	defer f.Close()
-	img, _, err := image.Decode(f)
-	if err != nil {
-		return infer.Tensor{}, fmt.Errorf("%s: %w", path, err)
-	}
 	spec := preprocess.Spec(m.Preprocessing())
-	size := img.Bounds().Size()
-	if err := spec.CheckImages(size.Y, size.X, 3); err != nil {
+	x, err := spec.Picture(img.Pixels, img.H, img.W)
+	if err != nil {
 		return infer.Tensor{}, fmt.Errorf("%s and %s: %w", model, path, err)
 	}
-	pixels := dataset.RGB(img)
-	x := infer.Tensor{Shape: []int{1, 3, size.Y, size.X}, Data: make([]float32, len(pixels))}
-	spec.ApplyNCHW(x.Data, pixels, 1)
-	return x, nil
+	in := p.Inputs()[0]
+	return infer.Tensor{Shape: append([]int{1}, in.Shape[1:]...), Data: x}, nil
 }
 
 func writeArrays(path string, outputs []infer.Tensor) error {

@@ -11,6 +11,7 @@ import (
 	_ "image/png"
 	"log"
 	"os"
+	"slices"
 
 	"zaq/infer"
 )
@@ -47,12 +48,12 @@ func classify(model, picture string) error {
 	if err != nil {
 		return err
 	}
-	best := 0
-	for i, v := range out[0].Data {
-		if v > out[0].Data[best] {
-			best = i
-		}
+	scores := out[0].Data
+	best := slices.Index(scores, slices.Max(scores))
+	name := ""
+	if names := p.Classes(); names != nil {
+		name = names[best]
 	}
-	fmt.Println("class", best, append(p.Classes(), make([]string, len(out[0].Data))...)[best])
+	fmt.Println("class", best, name)
 	return nil
 }

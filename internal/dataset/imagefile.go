@@ -16,7 +16,7 @@ import (
 
 // files is a source of image files, one image each, as RGB.
 func files(name string, paths []string) *Source {
-	return &Source{Name: name, N: len(paths), read: func(i int) (*Image, error) { return readImage(paths[i]) }}
+	return &Source{Name: name, N: len(paths), read: func(i int) (*Image, error) { return ReadImage(paths[i]) }}
 }
 
 // isImage reports whether the name is one of a JPEG or PNG file.
@@ -28,8 +28,8 @@ func isImage(name string) bool {
 	return false
 }
 
-// readImage decodes a JPEG or PNG file, as it is stored: what a camera notes about how it was held is not looked at.
-func readImage(path string) (*Image, error) {
+// ReadImage decodes a JPEG or PNG file, as it is stored: what a camera notes about how it was held is not looked at.
+func ReadImage(path string) (*Image, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -274,7 +274,7 @@ func TestSharedImageFolders(t *testing.T) {
 // Pixels are those from which the published results were computed.
 func TestSharedPixels(t *testing.T) {
 	data := sharedData(t)
-	img, err := readImage(filepath.Join(data, "imagenet", "sample500", "0000_n01440764.jpg"))
+	img, err := ReadImage(filepath.Join(data, "imagenet", "sample500", "0000_n01440764.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestJPEGAgainstPillow(t *testing.T) {
 	}
 	oracle.RunPython(t, "PIL", script, dir)
 	for n := range 9 * 2 * 6 {
-		img, err := readImage(filepath.Join(dir, fmt.Sprint(n, ".jpg")))
+		img, err := ReadImage(filepath.Join(dir, fmt.Sprint(n, ".jpg")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ import (
 //	q = round(clamp(float32(sum) * Mult[c], Lo, Hi)) + Zero      halves to even
 //
 // Without, as hardware does it that has no floats: quant.Requantize by M[c] and Shift[c], clamped to QMin..QMax.
-// The two differ by at most 1. The slices have room for whole vectors, see [Padded].
+// The two differ by at most 1. The slices have room for whole vectors, see padded.
 type Requant struct {
 	Mult   []float32
 	Lo, Hi float32 // the smallest and largest integer, less Zero
@@ -29,8 +29,8 @@ type Requant struct {
 // vectorRoom is a multiple of the lanes of every path.
 const vectorRoom = 16
 
-// Padded returns v with room for whole vectors of channels.
-func Padded[T any](v []T) []T {
+// padded returns v with room for whole vectors of channels.
+func padded[T any](v []T) []T {
 	p := make([]T, roundUp(len(v), vectorRoom))
 	copy(p, v)
 	return p
@@ -41,7 +41,7 @@ func Padded[T any](v []T) []T {
 func NewRequant(factors []float32, zero, qmin, qmax int32, fixed bool) *Requant {
 	r := &Requant{Zero: zero, QMin: qmin, QMax: qmax}
 	if !fixed {
-		r.Mult = Padded(factors)
+		r.Mult = padded(factors)
 		r.Lo, r.Hi = float32(qmin-zero), float32(qmax-zero)
 		r.small = !slices.ContainsFunc(factors, func(f float32) bool { return !(f >= 0 && f < 1) })
 		return r
@@ -57,7 +57,7 @@ func NewRequant(factors []float32, zero, qmin, qmax int32, fixed bool) *Requant 
 		}
 		r.M[c], r.Shift[c] = m, int32(shift)
 	}
-	r.M, r.Shift = Padded(r.M), Padded(r.Shift)
+	r.M, r.Shift = padded(r.M), padded(r.Shift)
 	for c := len(factors); c < len(r.Shift); c++ {
 		r.Shift[c] = 1
 	}
@@ -84,13 +84,13 @@ func clampRound(v, lo, hi float32) int32 {
 	return int32(math.RoundToEven(float64(v)))
 }
 
-// Requantize makes n bytes of n sums, channel by channel from channel 0 of r.
-func Requantize(dst []uint8, sums []int32, r *Requant, n int) {
-	f := impl.requantizeFixed
+// requantizeRow makes n bytes of n sums, channel by channel from channel 0 of r.
+func (f *family) requantizeRow(dst []uint8, sums []int32, r *Requant, n int) {
+	pass := f.requantizeFixed
 	if r.Mult != nil {
-		f = impl.requantize
+		pass = f.requantize
 	}
-	for c := f(dst, sums, r, n); c < n; c++ {
+	for c := pass(dst, sums, r, n); c < n; c++ {
 		dst[c] = r.One(sums[c], c)
 	}
 }
