@@ -19,7 +19,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
 	}
-	p, err := quant.ParsePrecision(o.Precision)
+	p, err := o.precision()
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
 		return nil, m.explain(err, o)
 	}
+	if mo.Budget, err = m.budget(o, p); err != nil {
+		return nil, err
+	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
 		mo.Fingerprint = fingerprint(m, o, images)
@@ -72,7 +75,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
 	q := &Quantized{
-		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
+		Method: o.Method, Precision: o.precisionName(p), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
 	if mo.Generator.Parts > 1 {
