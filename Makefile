@@ -20,7 +20,7 @@ testsum  = go run ./internal/testsum $(if $(STRICT),-strict)
 export ZAQ_DATA    ?= $(abspath ../shared/data)
 export ZAQ_CIFAR10 ?= $(abspath data/cifar-10-batches-bin)
 
-.PHONY: help build demo test race noasm neon bench bench-torch lint oracles cifar10 rename clean
+.PHONY: help build demo test race noasm neon bench bench-torch bench-ort lint oracles cifar10 rename clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ test: ## all tests, naming those that were skipped
 	go test -timeout 30m -json $(PACKAGES) | $(testsum)
 
 race: ## tests of the packages that share memory, under the race detector
-	go test -timeout 30m -race -json . $(addprefix ./internal/,$(SHARING:=/...)) | $(testsum)
+	go test -timeout 30m -race -json . ./infer ./examples/... $(addprefix ./internal/,$(SHARING:=/...)) | $(testsum)
 
 noasm: ## all tests on portable Go kernels
 	go test -timeout 30m -tags noasm -json $(PACKAGES) | $(testsum)
@@ -43,7 +43,8 @@ noasm: ## all tests on portable Go kernels
 neon: ## tests of the arm64 kernels, and of the engine on them, under qemu-user
 	@command -v qemu-aarch64 >/dev/null || { echo "make neon runs arm64 programs with qemu-aarch64: make oracles, or apt-get install qemu-user"; exit 1; }
 	go test -C internal/kernel/_gen/neon .
-	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go test -timeout 30m -exec qemu-aarch64 -json ./internal/kernel ./internal/engine | $(testsum)
+	go test -C internal/intkernel/_gen/neon .
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 go test -timeout 30m -exec qemu-aarch64 -json ./internal/kernel ./internal/intkernel ./internal/engine | $(testsum)
 
 bench: ## the benchmarks, once each
 	go test -run '^$$' -bench . -benchtime 1x $(PACKAGES)
@@ -51,15 +52,19 @@ bench: ## the benchmarks, once each
 bench-torch: ## training steps against PyTorch, in a table; ONLY=REGEXP picks some, N=ROUNDS
 	go run ./bench -only '$(ONLY)' $(if $(N),-n $(N))
 
+bench-ort: ## integer programs against ONNX Runtime: make bench-ort MODELS="a.onnx b.onnx"
+	cd bench/ort && go build -o ../../bin/bench-ort .
+	bin/bench-ort -library $$(find .oracle/ -name 'libonnxruntime.so.1' | head -1) $(MODELS)
+
 lint: ## gofmt, vet for every platform, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
 	for platform in $(PLATFORMS); do GOOS=$${platform%/*} GOARCH=$${platform#*/} go vet ./...; done
 	for arch in amd64 arm64; do GOARCH=$$arch go vet -tags noasm ./...; done
 	go tool staticcheck ./...
 
-oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, ONNX's tests, Fashion-MNIST and qemu-user (apt), CIFAR-10
+oracles: cifar10 ## what tests need: ONNX Runtime (npm), PyTorch, Pillow, ONNX's tests, Fashion-MNIST and qemu-user (apt), CIFAR-10
 	npm install --no-audit --no-fund --ignore-scripts --prefix .oracle onnxruntime-node@$(ORT_VERSION)
-	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy libonnx-testdata dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	missing=$$(for p in python3-torch libopenblas0-pthread python3-onnx python3-numpy python3-pil libonnx-testdata dataset-fashion-mnist qemu-user; do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
 	if [ -n "$$missing" ]; then apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; fi
 
 # The program that fetches CIFAR-10 lies outside this repository, in a directory that may be read-only.

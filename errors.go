@@ -107,8 +107,8 @@ func (m *Model) explain(err error, o Options) error {
 	case !errors.Is(err, method.ErrNoBatchNorm):
 		return fmt.Errorf("%s: %w", m.path, err)
 	}
-	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own"
-	if o.Method == "rtn" {
+	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own; so do squant and aciq"
+	if !traits[o.Method].trains {
 		advice = "--calib DIR takes activation ranges from images of your own"
 	}
 	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}

@@ -4,15 +4,25 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"zaq/infer"
 )
 
 // EvalOptions say how to evaluate. The zero value takes every test image.
 type EvalOptions struct {
 	Limit    int            // only the first Limit images; 0: all
 	Batch    int            // images at once; 0: what suits the machine. It does not change the result
+	Engine   string         // "fake" (default): integers held in floats; "int": package infer, 8-bit integers
+	Requant  string         // of engine "int": "ort" (default) or "fixed", see infer.WithRequant
 	Progress func(Progress) // may be nil
 	Log      *slog.Logger   // may be nil
 }
+
+// The values of EvalOptions that are words, the default of each first.
+var (
+	Engines  = []string{"fake", "int"}
+	Requants = []string{infer.ORT, infer.Fixed}
+)
 
 // Evaluation is how a classifier did on labelled images.
 type Evaluation struct {
@@ -38,28 +48,24 @@ func (e *Evaluation) Accuracy() (top1, top5 float64) {
 //
 //	cifar10:DIR         test_batch.bin of the official binary version in DIR
 //	cifar10:FILE.bin    one file of that form
+//	cifar100:DIR        test.bin likewise, its 100 fine classes; or one file
 //	fashion-mnist:DIR   t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte in DIR, as they are or with .gz
-//	imagefolder:DIR     JPEG and PNG files of one size in a folder for each class, or in one with a labels.csv
+//	imagefolder:DIR     JPEG and PNG files in a folder for each class (under test or val, where train is there too), or in
+//	                    one with labels.csv inside or DIR_labels.csv beside it
+//	csv:FILE            a table with the columns file and class_index (or label); files beside it or in the folder of its
+//	                    name without .csv and _labels
+//	npy:FILE            bytes [N,H,W,3], [N,H,W,1], [N,H,W] or [N,3,H,W]; labels [N] in NAME_labels.npy beside NAME.npy
 //
-// Images must have the size and the channels of the network's input. Only those of Fashion-MNIST, 28 x 28, get a
-// black border where the network takes larger ones, as networks from Train do.
+// Images are read a batch at a time, so that a set of any size takes no more memory than a small one. They must have the
+// size and the channels of the network's input; where Preprocessing.Resize says how, they are resized, as Pillow's
+// antialiased bilinear filter does it. Images of Fashion-MNIST, 28 x 28, get a black border where the network takes
+// larger ones, as networks from Train do.
 func Evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evaluation, error) {
-	for _, f := range []struct {
-		name string
-		v    int
-	}{{"limit", o.Limit}, {"batch", o.Batch}} {
-		if f.v < 0 {
-			return nil, negative(f.name, f.v)
-		}
-	}
-	if o.Progress == nil {
-		o.Progress = func(Progress) {}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
 	start := time.Now()
-	e, err := evaluate(ctx, m, spec, o)
+	e, err := evaluate(ctx, m, spec, o.withDefaults())
 	if err != nil {
 		return nil, interruptedBriefly(ctx, err)
 	}

@@ -30,6 +30,8 @@ func fingerprint(m *Model, o Options, images []float32) string {
 	}{
 		{"model", m.SHA256()}, {"version", Version()}, {"kernels", kernel.Path()}, {"preprocess", string(spec)},
 		{"method", o.Method}, {"precision", precision}, {"scheme", o.Scheme}, {"seed", o.Seed},
+		{"images", o.Images}, {"synth", fmt.Sprintf("%+v", o.Synth)}, {"gdfq", fmt.Sprintf("%+v", o.GDFQ)}, {"data", o.Data},
+		{"bias-correction", !o.KeepBias}, {"feature-loss", z.FeatureLoss}, {"layer-weights", z.LayerWeights},
 		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"observer", o.Observer}, {"first-last-bits", o.FirstLastBits},
 		{"int4-storage", o.Int4Storage}, {"opset", o.Opset}, {"calib", digest(images)},
 		{"steps", z.Steps}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
@@ -38,6 +40,9 @@ func fingerprint(m *Model, o Options, images []float32) string {
 		{"no-clip", z.NoClip}, {"pass-grad", z.PassGrad}, {"keep-best", z.KeepBest},
 	} {
 		lines = append(lines, fmt.Sprintf("%s=%v", l.key, l.value))
+	}
+	if o.Memory > 0 {
+		lines = append(lines, fmt.Sprintf("memory=%d", o.Memory)) // how a step is cut follows from it
 	}
 	return checkpoint.Fingerprint(lines...)
 }

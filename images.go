@@ -1,6 +1,8 @@
 package zaq
 
 import (
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -8,7 +10,7 @@ import (
 	"zaq/internal/preprocess"
 )
 
-// openImages opens the set that spec names. Images that are smaller than size, height and width, get a black
+// openImages reads the set that spec names. Images that are smaller than size, height and width, get a black
 // border: Fashion-MNIST's 28x28 pixels become the 32x32 of networks whose stages halve them. Size 0, 0
 // leaves them as they are.
 func openImages(spec string, split dataset.Split, size [2]int) (*dataset.Set, error) {
@@ -27,14 +29,57 @@ func checkData(spec string) error {
 	kind, path, _ := strings.Cut(spec, ":")
 	if slices.Contains(dataset.Kinds(), kind) {
 		if path == "" {
-			return &OptionError{"data", spec, "names no folder: want " + kind + ":DIR"}
+			return &OptionError{"data", spec, "names no place: want " + kind + ":" + dataset.Place(kind)}
 		}
 		return nil
 	}
+	var forms []string
+	for _, kind := range dataset.Kinds() {
+		forms = append(forms, kind+":"+dataset.Place(kind))
+	}
 	return &HintError{
 		Err:    &OptionError{"data", spec, "no such format"},
-		Advice: "data is one of " + strings.Join(dataset.Kinds(), ":DIR, ") + ":DIR",
+		Advice: "data is one of " + strings.Join(forms, ", "),
 	}
+}
+
+// readInputs makes the network's input, [n, H, W, C], of the n images of a set from first on. Seen, unless it is nil, gets
+// each of them as it was, from several goroutines.
+func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int, seen func(i int, img *dataset.Image)) error {
+	pre := (*preprocess.Spec)(&m.pre)
+	input := m.net.Values[m.input].Shape
+	image := size(input[1:])
+	return set.Each(first, first+n, func(i int, img *dataset.Image) error {
+		err := pre.CheckImages(img.H, img.W, img.C)
+		if err == nil && pre.Resize == "" && (input[2] != img.H || input[3] != img.W) {
+			err = fmt.Errorf("images are %dx%d, input %q is %dx%d", img.H, img.W, m.input, input[2], input[3])
+		}
+		if err != nil {
+			return m.explainImage(err, set, img)
+		}
+		pixels, err := pre.Fit(img.Pixels, img.H, img.W)
+		if err != nil {
+			return m.explainImage(err, set, img)
+		}
+		if seen != nil {
+			seen(i-first, img)
+		}
+		pre.Apply(dst[(i-first)*image:(i-first+1)*image], pixels, 1)
+		return nil
+	})
+}
+
+// explainImage says which image does not fit the network, and what can be done where its size is to blame.
+func (m *Model) explainImage(err error, set *dataset.Source, img *dataset.Image) error {
+	name := set.Name
+	if img.File != "" {
+		name = filepath.Join(name, filepath.Base(img.File))
+	}
+	err = fmt.Errorf("%s and %s: %w", m.path, name, err)
+	if img.C != len(m.pre.Mean) || m.pre.Resize != "" {
+		return err
+	}
+	return &HintError{Err: err, Advice: "--resize stretch or --resize crop makes them fit"}
 }
 
 // calibrationImages reads the images in dir in the form that the network takes, [n, H, W, C]; nil where dir is "".
@@ -42,14 +87,17 @@ func (m *Model) calibrationImages(dir string) ([]float32, error) {
 	if dir == "" {
 		return nil, nil
 	}
-	set, err := dataset.Open("imagefolder:"+dir, dataset.Train)
+	set, err := dataset.OpenSource("imagefolder:"+dir, dataset.Train)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkImages(set); err != nil {
-		return nil, err
+	image := size(m.net.Values[m.input].Shape[1:])
+	if set.N > maxCalibration/image {
+		return nil, fmt.Errorf("%s: %d images are more than calibration takes: %d of this size", dir, set.N, maxCalibration/image)
 	}
-	images := make([]float32, len(set.Pixels))
-	(*preprocess.Spec)(&m.pre).Apply(images, set.Pixels, set.N)
-	return images, nil
+	images := make([]float32, set.N*image)
+	return images, m.readInputs(images, set, 0, set.N, nil)
 }
+
+// maxCalibration bounds the numbers that calibration images may be: they are held in memory.
+const maxCalibration = 1 << 30

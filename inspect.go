@@ -3,6 +3,7 @@ package zaq
 import (
 	"strings"
 
+	"zaq/internal/fusion"
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
 )
@@ -21,11 +22,16 @@ type Summary struct {
 	Parameters int64          `json:"parameters"`
 	MACs       int64          `json:"macs"`      // multiply-accumulates of convolutions and linear layers, for one image
 	Operators  map[string]int `json:"operators"` // how many layers of each kind
-	Layers     []LayerInfo    `json:"layers"`    // convolutions and linear layers, in graph order
+	Layers     []LayerInfo    `json:"layers"`    // in graph order, without quantizers
 
-	// BatchNorms counts convolutions whose output statistics the file still knows. Methods that generate
-	// images need them.
+	// Weighted counts convolutions and linear layers, BatchNorms those of them whose output statistics the file still
+	// knows. Methods that generate images need them.
+	Weighted   int `json:"weighted"`
 	BatchNorms int `json:"batch_norms"`
+
+	// Kernels counts the integer kernels that ONNX Runtime is expected to run on a CPU, by name: a prediction, by the
+	// rules of version 1.30. It is empty for a float file.
+	Kernels map[string]int `json:"ort_kernels,omitempty"`
 
 	Preprocessing Preprocessing `json:"preprocessing"`
 	Quantized     *Quantized    `json:"quantized,omitempty"` // nil for a float model
@@ -39,14 +45,23 @@ type Port struct {
 	Shape []int  `json:"shape"` // -1: the batch axis
 }
 
-// LayerInfo is a layer with weights.
+// LayerInfo is a layer.
 type LayerInfo struct {
 	Name           string `json:"name"`
 	Kind           string `json:"kind"`
-	Weights        []int  `json:"weights"` // their shape
-	MACs           int64  `json:"macs"`
-	WeightBits     int    `json:"weight_bits"`     // 32: float
-	ActivationBits int    `json:"activation_bits"` // of the input
+	Weights        []int  `json:"weights,omitempty"` // their shape, of a convolution or linear layer
+	Output         []int  `json:"output"`            // its shape; -1: the batch axis
+	Parameters     int    `json:"parameters,omitempty"`
+	MACs           int64  `json:"macs,omitempty"`
+	BatchNorm      string `json:"batch_norm,omitempty"`      // of a layer with weights: "after" it, "folded" into it with its statistics known, or "" for none
+	WeightBits     int    `json:"weight_bits,omitempty"`     // 32: float; 0: it has none
+	ActivationBits int    `json:"activation_bits,omitempty"` // of the input
+
+	// Kernel is the integer kernel that ONNX Runtime is expected to run for it, in a quantized file; Fused says that the one
+	// before does this layer too, and Float why it stays float.
+	Kernel string `json:"ort_kernel,omitempty"`
+	Fused  bool   `json:"ort_fused,omitempty"`
+	Float  string `json:"ort_float,omitempty"`
 }
 
 // Quantized is how a file says it was quantized.
@@ -58,6 +73,8 @@ type Quantized struct {
 	Kernels   string `json:"kernels"`
 	Version   string `json:"version"` // of zaq
 	Source    string `json:"source"`  // SHA-256 of the float model
+
+	MicroBatch int `json:"micro_batch,omitempty"` // see Result
 }
 
 // Property is a key and value of the file's free metadata.
@@ -84,19 +101,35 @@ func Inspect(m *Model) *Summary {
 	for layer, w := range m.net.Weights() {
 		weights[layer.Name] = w.Shape
 	}
-	for _, l := range m.net.Summary() {
+	kernels := map[string]fusion.Kernel{} // by what a node makes
+	for _, k := range fusion.Predict(m.file.Graph) {
+		kernels[k.Node.Outputs[0]] = k
+		if k.Name != "" && !k.Fused {
+			if s.Kernels == nil {
+				s.Kernels = map[string]int{}
+			}
+			s.Kernels[k.Name]++
+		}
+	}
+	for i, l := range m.net.Summary() {
 		s.Operators[l.Kind]++
 		s.Parameters += int64(l.Parameters)
 		s.MACs += l.MACs
-		if l.WeightBits == 0 {
-			continue
+		if l.WeightBits > 0 {
+			s.Weighted++
 		}
 		if l.BatchNorm != nn.NoBatchNorm {
 			s.BatchNorms++
 		}
+		layer := m.net.Layers[i]
+		if _, ok := layer.Op.(nn.FakeQuant); ok {
+			continue
+		}
+		k := kernels[layer.Out[0]]
 		s.Layers = append(s.Layers, LayerInfo{
-			Name: l.Name, Kind: l.Kind, Weights: weights[l.Name], MACs: l.MACs,
-			WeightBits: l.WeightBits, ActivationBits: l.ActivationBits,
+			Name: l.Name, Kind: l.Kind, Weights: weights[l.Name], Output: l.Output, Parameters: l.Parameters, MACs: l.MACs,
+			BatchNorm: string(l.BatchNorm), WeightBits: l.WeightBits, ActivationBits: l.ActivationBits,
+			Kernel: k.Name, Fused: k.Fused, Float: k.Why,
 		})
 	}
 	return s

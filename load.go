@@ -38,8 +38,11 @@ func load(path string, c loadConfig) (*Model, error) {
 // findPreprocessing sets m.pre from the JSON file beside the model, the model's metadata, or an assumption, in
 // this order, has the caller change it, and checks it against the model.
 func (m *Model) findPreprocessing(c loadConfig) error {
-	side, err := preprocess.LoadSidecar(m.path)
+	side, err := c.sidecar(m.path)
 	if err != nil {
+		return err
+	}
+	if err := m.describe(side); err != nil {
 		return err
 	}
 	spec, source := (*preprocess.Spec)(nil), m.path
@@ -76,6 +79,9 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 			source = m.path + ": with what was given" // no file is to blame
 		}
 	}
+	if m.pre.Resize != "" && m.pre.Size == [2]int{} && len(shape) == 4 && shape[2] > 0 && shape[3] > 0 {
+		m.pre.Size = [2]int{shape[2], shape[3]}
+	}
 	final := preprocess.Spec(m.pre)
 	if err := final.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", source, err)
@@ -88,6 +94,14 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 			"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
 	}
 	return nil
+}
+
+// sidecar reads the description of the model at path: the one that was named, or the one beside it, which need not be.
+func (c *loadConfig) sidecar(path string) (*preprocess.Sidecar, error) {
+	if c.describe != "" {
+		return preprocess.ReadSidecar(c.describe)
+	}
+	return preprocess.LoadSidecar(path)
 }
 
 // imageInput returns the input called name or, where it is "", the only one.

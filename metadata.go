@@ -16,7 +16,8 @@ const (
 	keyKernels    = "dev.zaq.kernels"
 	keyVersion    = "dev.zaq.version"
 	keySource     = "dev.zaq.source_sha256"
-	keyPreprocess = "dev.zaq.preprocess"
+	keyPreprocess = preprocess.MetadataKey
+	keyMicroBatch = "dev.zaq.micro_batch"
 )
 
 // metadata is what a quantized file says of itself.
@@ -26,7 +27,7 @@ func (q *Quantized) metadata(p Preprocessing) ([]onnx.Property, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []onnx.Property{
+	properties := []onnx.Property{
 		{Key: keyMethod, Value: q.Method},
 		{Key: keyPrecision, Value: q.Precision},
 		{Key: keyScheme, Value: q.Scheme},
@@ -35,7 +36,11 @@ func (q *Quantized) metadata(p Preprocessing) ([]onnx.Property, error) {
 		{Key: keyVersion, Value: q.Version},
 		{Key: keySource, Value: q.Source},
 		{Key: keyPreprocess, Value: string(encoded)},
-	}, nil
+	}
+	if q.MicroBatch > 0 {
+		properties = append(properties, onnx.Property{Key: keyMicroBatch, Value: strconv.Itoa(q.MicroBatch)})
+	}
+	return properties, nil
 }
 
 // quantized reads what metadata wrote. It is nil where the file does not say how it was quantized.
@@ -44,8 +49,10 @@ func quantized(metadata map[string]string) *Quantized {
 		return nil
 	}
 	seed, _ := strconv.ParseUint(metadata[keySeed], 10, 64) // a foreign value is shown as 0
+	micro, _ := strconv.Atoi(metadata[keyMicroBatch])
 	return &Quantized{
-		Method: metadata[keyMethod], Precision: metadata[keyPrecision], Scheme: metadata[keyScheme], Seed: seed,
+		MicroBatch: micro,
+		Method:     metadata[keyMethod], Precision: metadata[keyPrecision], Scheme: metadata[keyScheme], Seed: seed,
 		Kernels: metadata[keyKernels], Version: metadata[keyVersion], Source: metadata[keySource],
 	}
 }

@@ -13,11 +13,12 @@ import (
 
 // Values of options that are words, the default of each first.
 var (
-	Methods      = []string{"zaq", "rtn"}
-	Schemes      = []string{"deploy", "paper"}
-	WeightRanges = []string{"minmax", "mse"}
-	Observers    = method.Observers
-	Int4Storages = []string{"packed", "int8"}
+	Schemes       = []string{"deploy", "paper"}
+	WeightRanges  = []string{"minmax", "mse"}
+	Observers     = method.Observers
+	Int4Storages  = []string{"packed", "int8"}
+	FeatureLosses = method.FeatureLosses
+	LayerWeights  = []string{"ema", "uniform"}
 )
 
 // int4Opset is the first with 4-bit integers that a Cast understands.
@@ -26,24 +27,31 @@ const int4Opset = 21
 // movingObserver is the one whose ranges go on moving while Q trains.
 const movingObserver = "ema"
 
-// defaultObserver is what each method does about activation ranges unless it is told. Extremes of generated images
-// are wider than those of real ones and cost plain rounding many points below 8 bits; a network that is trained
-// afterwards can afford to clip more.
-var defaultObserver = map[string]string{"zaq": "mse", "rtn": "percentile"}
-
 // Options say how to quantize. The zero value is the recommended way.
 type Options struct {
-	Method    string // "zaq" (default) or "rtn"
+	Method    string // one of Methods; default "zaq"
 	Precision string // "w4a4" (default): bits of weights and of activations, 2 to 8 each
 	Scheme    string // "deploy" (default) or "paper"
 	Seed      uint64 // of everything random
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse" (default at 2 bits), those of least squared error
-	Observer      string // what an activation's grid spans: "mse", the range of least squared error (default of zaq); "percentile", all but one in 10,000 (default of rtn); "ema", a moving average of batches' extremes; "minmax"
+	Observer      string // what an activation's grid spans: "mse", the range of least squared error (default of methods that train, and of squant); "percentile", all but one in 10,000 (default of rtn, zeroq, deepinversion); "ema", a moving average of batches' extremes; "minmax"; "laplace" (default of aciq) or "gauss", least expected error of such a distribution; "sigma" (default of dfq), 6 deviations of the statistics
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
+
+	// KeepBias leaves biases as they are; otherwise methods that round and do not train correct them for what rounding
+	// does to the mean of each channel, where BatchNormalization says what activations are on average.
+	KeepBias bool
+
+	// Images is where images come from, one of ImageSources; "": the method's own. Any method can have any, but for ft.
+	Images string
+	Synth  SynthOptions // of images that are optimised
+
+	// Data names labelled images, "cifar10:DIR" for example, whose training part method "ft" learns from. No other method
+	// takes any.
+	Data string
 
 	// CalibrationDir holds unlabelled images (PNG, JPEG) from which activation ranges are taken in place of
 	// generated ones. "": no image is needed.
@@ -54,30 +62,39 @@ type Options struct {
 
 	CheckpointEvery time.Duration // how often the state is written; default 30 s
 
-	ZAQ ZAQOptions // of method "zaq"
+	ZAQ  ZAQOptions  // of methods that generate images or train
+	GDFQ GDFQOptions // of method "gdfq"
+
+	// Memory bounds the bytes that a run takes, by a smaller number of images that go through the networks at a time: the
+	// largest part of ZAQ.Batch, 4 images or more, with which what is planned fits, whatever the machine. Gradients are the
+	// mean over all parts; the generator's own normalizations, and losses that compare statistics over a batch, go by a part,
+	// so that the number is a part of the run's configuration, like the seed. 0: no bound, all of a batch at a time.
+	Memory int64
 
 	Progress func(Progress) // called between steps, from one goroutine; may be nil
 	Log      *slog.Logger   // nil: no log
 	Profile  *Profile       // gets the times of layers and kernels; nil: they are not taken
 }
 
-// ZAQOptions tune method "zaq". A zero means the default. The weights of loss terms, where zero is a
+// ZAQOptions tune method "zaq" and what others share with it: the generator and fine-tuning. A zero means the default. The weights of loss terms, where zero is a
 // sensible choice too, take a negative number for "leave this term out", and so does FeatureEMA for 0.
 type ZAQOptions struct {
 	Steps    int     // of the quantized network Q; default 800
 	Batch    int     // images a step; default 64
-	QPerG    int     // Q steps for each step of the generator G; default 5
+	QPerG    int     // Q steps for each step of the generator G; default 5, of gdfq 1
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 400
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
 	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, 0.03 where weights have 2 bits
-	GLR      float64 // of G (Adam) once it is warmed up, from 3e-3; default 1e-4
+	GLR      float64 // of G (Adam) once it is warmed up, from 3e-3; default 1e-4, of gdfq 1e-3
 
-	Alpha       float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
-	Beta        float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
-	Tau         float64 // temperature of the layers' weights in D_f; default 1
-	FeatureEMA  float64 // decay of the moving average that those weights come from; default 0.9, negative: no average
-	WeightDecay float64 // of Q; default 5e-4, negative: none
-	GradClip    float64 // largest norm of a gradient; default 1, negative: no limit
+	Alpha        float64 // weight of the feature discrepancy D_f; default 0.1, negative: none
+	Beta         float64 // weight of G's activation regulariser L_a; default 0.05, negative: none
+	Tau          float64 // temperature of the layers' weights in D_f; default 1
+	FeatureEMA   float64 // decay of the moving average that those weights come from; default 0.9, negative: no average
+	FeatureLoss  string  // how features are compared in D_f: one of FeatureLosses; default "crm"
+	LayerWeights string  // of layers in D_f: "ema" (default), by their distances, or "uniform"
+	WeightDecay  float64 // of Q; default 5e-4, negative: none
+	GradClip     float64 // largest norm of a gradient; default 1, negative: no limit
 
 	RangeSteps int  // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
 	NoClip     bool // let G paint pixels outside 0..255
@@ -89,7 +106,7 @@ type ZAQOptions struct {
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
 		Steps: 800, Batch: 64, QPerG: 5, Warmup: 400, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
-		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, WeightDecay: 5e-4, GradClip: 1,
+		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, FeatureLoss: "crm", LayerWeights: "ema", WeightDecay: 5e-4, GradClip: 1,
 	}
 }
 
@@ -118,8 +135,13 @@ func (z ZAQOptions) withDefaults() ZAQOptions {
 			*f.v = 0
 		}
 	}
-	if z.Schedule == "" {
-		z.Schedule = d.Schedule
+	for _, f := range []struct {
+		v   *string
+		def string
+	}{{&z.Schedule, d.Schedule}, {&z.FeatureLoss, d.FeatureLoss}, {&z.LayerWeights, d.LayerWeights}} {
+		if *f.v == "" {
+			*f.v = f.def
+		}
 	}
 	return z
 }
@@ -153,10 +175,21 @@ func (z ZAQOptions) check() error {
 			return &OptionError{f.name, fmt.Sprint(f.v), "out of range"}
 		}
 	}
-	if z.Schedule == "" {
-		return nil
+	for _, f := range []struct {
+		name, value string
+		known       []string
+	}{
+		{"schedule", z.Schedule, []string{"cosine", "step"}}, {"feature-loss", z.FeatureLoss, FeatureLosses},
+		{"layer-weights", z.LayerWeights, LayerWeights},
+	} {
+		if f.value == "" {
+			continue
+		}
+		if err := oneOf(f.name, f.value, f.known...); err != nil {
+			return err
+		}
 	}
-	return oneOf("schedule", z.Schedule, "cosine", "step")
+	return nil
 }
 
 // withDefaults replaces zeros by defaults, at every level.
@@ -176,10 +209,27 @@ func (o Options) withDefaults() Options {
 	if o.WeightRange == "" {
 		o.WeightRange = WeightRanges[0]
 	}
+	t := traits[o.Method]
+	if o.Images == "" {
+		o.Images = t.images
+	}
 	if o.Observer == "" {
-		o.Observer = defaultObserver[o.Method]
+		o.Observer = t.observer
+		if o.Observer == "sigma" && (o.CalibrationDir != "" || o.Images != method.SourceStatistics) {
+			o.Observer = "percentile"
+		}
+	}
+	if o.Method == "gdfq" { // as published
+		if o.ZAQ.QPerG == 0 {
+			o.ZAQ.QPerG = 1
+		}
+		if o.ZAQ.GLR == 0 {
+			o.ZAQ.GLR = 1e-3
+		}
 	}
 	o.ZAQ = o.ZAQ.withDefaults()
+	o.GDFQ = o.GDFQ.withDefaults()
+	o.Synth = o.Synth.withDefaults(o.Images)
 	switch {
 	case o.Observer != movingObserver:
 		o.ZAQ.RangeSteps = 0
@@ -198,10 +248,15 @@ func (o Options) withDefaults() Options {
 // Check reports the first option that cannot be, as an *OptionError. It looks at no file; Quantize does the
 // same check first.
 func (o Options) Check() error {
-	if err := o.ZAQ.check(); err != nil {
-		return err
+	for _, check := range []func() error{o.ZAQ.check, o.GDFQ.check, o.Synth.check} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	o = o.withDefaults()
+	if err := oneOf("method", o.Method, Methods...); err != nil {
+		return err
+	}
 	wbits, _, err := ParsePrecision(o.Precision)
 	if err != nil {
 		return err
@@ -216,6 +271,8 @@ func (o Options) Check() error {
 			Err:    &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("packed weights of up to 4 bits need %d", int4Opset)},
 			Advice: "--int4-storage int8 stores them a byte each, at any opset",
 		}
+	case o.Memory < 0:
+		return &OptionError{"memory", strconv.FormatInt(o.Memory, 10), "must not be negative"}
 	case o.CheckpointEvery < 0:
 		return &OptionError{"checkpoint-every", o.CheckpointEvery.String(), "must not be negative"}
 	case o.Resume && o.CheckpointDir == "":
@@ -225,14 +282,14 @@ func (o Options) Check() error {
 		name, value string
 		known       []string
 	}{
-		{"method", o.Method, Methods}, {"scheme", o.Scheme, Schemes}, {"weight-range", o.WeightRange, WeightRanges},
+		{"scheme", o.Scheme, Schemes}, {"weight-range", o.WeightRange, WeightRanges},
 		{"observer", o.Observer, Observers}, {"int4-storage", o.Int4Storage, Int4Storages},
 	} {
 		if err := oneOf(f.name, f.value, f.known...); err != nil {
 			return err
 		}
 	}
-	return nil
+	return o.checkMethod()
 }
 
 // least is the smallest number of bits that weights have.

@@ -17,6 +17,7 @@ type Metric struct {
 // Phases of the functions of this package.
 const (
 	PhaseWarmUp   = "warm up"  // the generator learns BatchNormalization statistics
+	PhaseImages   = "images"   // images are optimised
 	PhaseTrain    = "train"    // steps of Q in Quantize, of the float network in Train
 	PhaseMeasure  = "measure"  // ranges and per-layer costs
 	PhaseEvaluate = "evaluate" // labelled images

@@ -12,6 +12,8 @@ type Result struct {
 	Scheme    string `json:"scheme"`
 	Seed      uint64 `json:"seed"`
 	Kernels   string `json:"kernels"` // the kernel path that computed it
+	// MicroBatch is how many images went through the networks at a time, where Options.Memory made it fewer than a batch.
+	MicroBatch int `json:"micro_batch,omitempty"`
 
 	Layers    []LayerCost `json:"layers"`              // one for each quantized convolution and linear layer, in graph order
 	Steps     int         `json:"steps,omitempty"`     // training steps done
@@ -37,7 +39,8 @@ type LayerCost struct {
 
 // Quantize makes a quantized network of m. It checks o first (see Options.Check), reports through o.Progress,
 // and stops between two steps when ctx is cancelled: then the checkpoint is written, where there is a
-// directory for it, and the error is ErrInterrupted. Method "rtn" takes a minute and keeps no checkpoint.
+// directory for it, and the error is ErrInterrupted. Methods that do not train take a minute
+// at most, unless images are optimised, and keep no checkpoint.
 //
 // The checkpoint of a finished run stays where it is: resumed, it ends in the same bytes once more. A run
 // without Options.Resume begins anew and removes it first. With Options.Resume and no checkpoint there, it begins
@@ -48,7 +51,7 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}
 	start := time.Now()
 	r, err := quantize(ctx, m, o.withDefaults())
-	if err != nil && o.Method == "rtn" {
+	if err != nil && !o.Trains() {
 		return nil, interruptedBriefly(ctx, err)
 	}
 	if err != nil {

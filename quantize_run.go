@@ -31,19 +31,28 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	checkpoint := ""
-	if o.Method != "rtn" {
+	if traits[o.Method].trains {
 		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
 	} else if o.CheckpointDir != "" {
-		o.Log.Warn("method rtn takes seconds and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+		o.Log.Warn("method "+o.Method+" does not train and keeps no checkpoint", "checkpoint", o.CheckpointDir)
 	}
 	if err != nil {
 		return nil, err
 	}
 	trunk, tail := nn.Cut(m.net)
-	if images == nil {
-		images = m.substitutes(trunk, o)
+	mo := methodOptions(o, p)
+	mo.Pixels = (*preprocess.Spec)(&m.pre)
+	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
+		m.substitute(trunk, o, &mo)
 	}
-	run, err := m.runMethod(ctx, o, p, trunk, images, checkpoint)
+	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
+		return nil, m.explain(err, o)
+	}
+	if checkpoint != "" {
+		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
+		mo.Fingerprint = fingerprint(m, o, mo.Images)
+	}
+	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -61,6 +70,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
+	if mo.Generator.Parts > 1 {
+		q.MicroBatch = mo.Generator.Batch
+	}
 	data, err := m.export(whole, q, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
@@ -69,28 +81,12 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	return &Result{
-		Method: q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
+		MicroBatch: q.MicroBatch,
+		Method:     q.Method, Precision: q.Precision, Scheme: q.Scheme, Seed: q.Seed, Kernels: q.Kernels,
 		Layers: layerCosts(run, o.Int4Storage),
 		Steps:  run.Steps, Kept: run.Kept, Agreement: run.Agreement,
 		artifact: artifact{data},
 	}, nil
-}
-
-func (m *Model) runMethod(ctx context.Context, o Options, p quant.Precision, net *nn.Network, images []float32, checkpoint string) (*method.Result, error) {
-	mo := methodOptions(o, p)
-	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	mo.Images = images
-	if images != nil && !normalized(net) {
-		mo.Generator.Warmup = 0 // there is nothing to learn
-	}
-	if o.Method == "rtn" {
-		return method.RTN(ctx, net, mo)
-	}
-	if checkpoint != "" {
-		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
-		mo.Fingerprint = fingerprint(m, o, images)
-	}
-	return method.ZAQ(ctx, net, mo)
 }
 
 // methodOptions are o in the words of package method, without what depends on the model.
@@ -106,17 +102,23 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		},
 		MSE:      o.WeightRange == "mse",
 		Observer: o.Observer,
+		Source:   o.Images,
+		KeepBias: o.KeepBias,
 		Seed:     o.Seed,
 		Generator: method.Generator{
 			Batch: z.Batch, Warmup: z.Warmup, LR: warmupLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 			HeldBack: min(heldBackBatches*z.Batch, 1024),
 		},
-		ZAQ: method.ZAQOptions{
+		Tune: method.TuneOptions{
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
-			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA,
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
 			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepLast: !z.KeepBest,
 		},
+		ZAQ: method.ZAQOptions{
+			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA, FeatureLoss: z.FeatureLoss, Uniform: z.LayerWeights == "uniform",
+		},
+		GDFQ:    method.GDFQOptions{Statistics: o.GDFQ.Statistics, Distill: o.GDFQ.Distill, Temperature: o.GDFQ.Temperature},
+		Synth:   o.Synth.images(z.Batch),
 		Every:   o.CheckpointEvery,
 		Profile: o.Profile.engine(),
 		Warn:    func(text string) { o.Log.Warn(text) },
@@ -136,7 +138,7 @@ const (
 )
 
 // phases are the names that package method has for them.
-var phases = map[string]string{"warm up": PhaseWarmUp, "calibrate": PhaseMeasure, "train": PhaseTrain}
+var phases = map[string]string{"warm up": PhaseWarmUp, "images": PhaseImages, "calibrate": PhaseMeasure, "train": PhaseTrain}
 
 func metrics(ms []method.Metric) []Metric {
 	var out []Metric
@@ -153,6 +155,11 @@ func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	described, err := m.description.metadata()
+	if err != nil {
+		return nil, err
+	}
+	metadata = append(metadata, described...)
 	file, err := nn.Export(net, nn.ExportOptions{
 		Opset: int64(o.Opset), Int4Storage: o.Int4Storage,
 		Metadata: metadata, ProducerName: producer, ProducerVersion: q.Version,

@@ -44,7 +44,7 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, &OptionError{"data", o.Data, "its classes have no names, so their number is not known"}
 	}
 	// A missing file is better found before the work than after.
-	if _, err := openTestSet(o.Data); err != nil {
+	if _, err := openTestSource(o.Data); err != nil {
 		return nil, err
 	}
 	pixels := standardize(set)

@@ -73,6 +73,7 @@ type Model struct {
 	sum  [sha256.Size]byte
 	pre  Preprocessing
 
+	description
 	loaded
 }
 
@@ -99,7 +100,7 @@ type Preprocessing struct {
 	Std     []float64 `json:"std"`               // likewise, all above 0
 	Color   string    `json:"color"`             // order of the channels: "rgb", "bgr" or "gray"
 	Size    [2]int    `json:"size"`              // height and width; 0, 0 where any will do
-	Resize  string    `json:"resize,omitempty"`  // "stretch", or "" for images that have Size already; others are refused either way
+	Resize  string    `json:"resize,omitempty"`  // how images get Size: "stretch", "crop", or "" for those that have it
 	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized
 }
 
@@ -107,6 +108,7 @@ type Preprocessing struct {
 type LoadOption func(*loadConfig)
 
 type loadConfig struct {
+	describe string
 	override func(*Preprocessing)
 	log      *slog.Logger
 }
@@ -115,6 +117,11 @@ type loadConfig struct {
 // metadata, or the assumed one) before it is checked against the model.
 func WithPreprocessing(edit func(*Preprocessing)) LoadOption {
 	return func(c *loadConfig) { c.override = edit }
+}
+
+// WithDescription has Load read the JSON file at path in place of MODEL.json.
+func WithDescription(path string) LoadOption {
+	return func(c *loadConfig) { c.describe = path }
 }
 
 // WithLog has Load's warnings written to log. They are dropped otherwise.

@@ -24,7 +24,11 @@ func convolution(n, c, h int, pass string) work {
 	}
 }
 
-// newConvolution is a pass over a batch on so many threads: each takes the next lane and goes through its images.
+// together is how many numbers of a map go through a convolution at a time, as in the engine.
+const together = 32 << 10
+
+// newConvolution is a pass over a batch on so many threads: each takes the next lane and goes through its images, a few
+// at a time.
 func newConvolution(n, c, h int, pass string, threads int) *side {
 	s := kernel.ConvShape{H: h, W: h, Cin: c, Cout: c, KH: 3, KW: 3, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1,
 		PadTop: 1, PadLeft: 1, PadBottom: 1, PadRight: 1, Groups: 1}
@@ -40,16 +44,25 @@ func newConvolution(n, c, h int, pass string, threads int) *side {
 	size := h * h * c
 	x, y, w := normal(n*size), normal(n*size), normal(s.Weights())
 	packed, packedGrad := make([]float32, k.PackedLen()), make([]float32, k.PackedGradLen())
+	chunk := max(1, max(together, s.Weights())/size)
+	sums := len(w)
+	if p := k.Products(); p > 0 {
+		sums = p * c * c
+	}
 	var scratch, dw [lanes][]float32 // scratch of threads, sums of lanes
 	for i := range lanes {
-		scratch[i], dw[i] = make([]float32, k.ScratchLen()), make([]float32, len(w))
+		scratch[i], dw[i] = make([]float32, k.BatchScratchLen(chunk)), make([]float32, sums)
 	}
-	image := func(v []float32, i int) []float32 { return v[i*size : (i+1)*size] }
-	each := map[string]func(thread, lane, i int){
-		"forward":         func(thread, _, i int) { k.Forward(image(y, i), image(x, i), packed, scratch[thread]) },
-		"input gradient":  func(thread, _, i int) { k.InputGrad(image(x, i), image(y, i), packedGrad, scratch[thread], false) },
-		"weight gradient": func(thread, lane, i int) { k.WeightGrad(dw[lane], image(x, i), image(y, i), scratch[thread]) },
+	some := map[string]func(thread, lane, images int, y, x []float32){
+		"forward": func(thread, _, images int, y, x []float32) { k.ForwardBatch(images, y, x, packed, scratch[thread]) },
+		"input gradient": func(thread, _, images int, y, x []float32) {
+			k.InputGradBatch(images, x, y, packedGrad, scratch[thread], false)
+		},
+		"weight gradient": func(thread, lane, images int, y, x []float32) {
+			k.WeightGradBatch(images, dw[lane], x, y, scratch[thread])
+		},
 	}[pass]
+	executed := map[string]float64{"forward": k.ForwardFlops(), "input gradient": k.InputGradFlops(), "weight gradient": k.WeightGradFlops()}[pass]
 	return &side{
 		step: func() {
 			// A step brings the weights into order, as one of training does.
@@ -60,19 +73,37 @@ func newConvolution(n, c, h int, pass string, threads int) *side {
 				k.PackGrad(packedGrad, w)
 			}
 			share(min(threads, lanes), func(thread, lane int) {
-				for i := n * lane / lanes; i < n*(lane+1)/lanes; i++ {
-					each(thread, lane, i)
+				for i, end := n*lane/lanes, n*(lane+1)/lanes; i < end; i += chunk {
+					images := min(chunk, end-i)
+					some(thread, lane, images, y[i*size:(i+images)*size], x[i*size:(i+images)*size])
 				}
 			})
 			if pass == "weight gradient" {
-				clear(w)
-				for l := range dw {
-					kernel.Accumulate(w, dw[l])
-					clear(dw[l])
-				}
+				share(min(threads, lanes), func(_, part int) {
+					total, size := dw[0], c*c
+					i0, i1 := size*part/lanes, size*(part+1)/lanes
+					for at := 0; at < sums; at += size {
+						for _, l := range dw[1:] {
+							kernel.Accumulate(total[at+i0:at+i1], l[at+i0:])
+							clear(l[at+i0 : at+i1])
+						}
+					}
+					for at := 0; at < len(w); at += size {
+						clear(w[at+i0 : at+i1])
+						if k.Products() == 0 {
+							kernel.Accumulate(w[at+i0:at+i1], total[at+i0:])
+						}
+					}
+					if k.Products() > 0 {
+						k.ProductsGrad(w, total, i0, i1)
+					}
+					for at := 0; at < sums; at += size {
+						clear(total[at+i0 : at+i1])
+					}
+				})
 			}
 		},
-		executed: float64(n) * s.Flops(), nominal: float64(n) * s.Flops(),
+		executed: float64(n) * executed, nominal: float64(n) * s.Flops(),
 	}
 }
 

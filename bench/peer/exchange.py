@@ -40,14 +40,19 @@ def load(game, r):
 
 
 def clear_noise(game, margin):
-    """Noise on which no activation is within so much of a step of where rounding changes: there another order of sums may
-    round to the other side, and then nothing that follows is comparable."""
+    """Noise on which no activation of either network is within the margin of where rounding changes or a ReLU bends:
+    there another order of sums may fall to the other side, and then nothing that follows is comparable."""
+    nets = (game.p, game.q) if margin > 0 else ()
     for _ in range(500):
         z = game.noise()
-        game.q.margin = 1
         with torch.no_grad():
-            game.q(game.g(z))
-        clear, game.q.margin = game.q.margin > margin, None
+            x = game.g(z)
+            for net in nets:
+                net.margin = 1
+                net(x)
+        clear = all(net.margin > margin for net in nets)
+        for net in nets:
+            net.margin = None
         if clear:
             return z
     raise ValueError(f"no noise with a margin of {margin}")

@@ -19,7 +19,9 @@ class Network:
         self.rounded, self.train = rounded, train
         self.params, self.stats, self.sites = {}, {}, []
         self.observe = False
-        self.margin = None  # where it is a number: least distance, in steps, of a value from where rounding changes
+        # Where it is a number: least distance of a value from where rounding changes, in steps, and from where the
+        # activation bends, in mean absolute values.
+        self.margin = None
         self.build(torch.zeros(2, 3, 32, 32))
 
     def build(self, x):
@@ -51,6 +53,9 @@ class Network:
         return F.batch_norm(x, mean, var, gamma, beta, self.train, 0.1, 1e-5)
 
     def activate(self, x, limit=None):
+        if self.margin is not None:
+            size = x.detach().abs()
+            self.margin = min(self.margin, (size.min() / size.mean()).item())
         x = F.relu(x, inplace=True) if limit is None else F.hardtanh(x, 0, limit, inplace=True)
         if not self.rounded:
             return x

@@ -32,15 +32,3 @@ func refuse(flags *pflag.FlagSet, names []string, bad func(float64) bool, reason
 	}
 	return nil
 }
-
-// refuseTraining refuses the flags of training, for a method that does not train.
-func refuseTraining(flags *pflag.FlagSet, method string) (err error) {
-	training := pflag.NewFlagSet("", pflag.ContinueOnError)
-	addTrainingFlags(training, new(zaq.ZAQOptions))
-	training.VisitAll(func(f *pflag.Flag) {
-		if err == nil && flags.Changed(f.Name) {
-			err = &zaq.OptionError{Option: f.Name, Reason: "method " + method + " does not train"}
-		}
-	})
-	return err
-}

@@ -22,6 +22,7 @@ import (
 //	folded        without BatchNormalization
 //	nan           with a weight that is not a number
 //	operator      with an operator of somebody's own
+//	detector      that ends in a map of 14 channels, 8 x 8, for two anchors and two classes
 func writeModel(kind, path string) error {
 	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan", folded: kind == "folded"}
 	side := int64(32)
@@ -31,25 +32,30 @@ func writeModel(kind, path string) error {
 	x := b.convolution("conv1", "input", 3, 8, 2)
 	x = b.convolution("conv2", x, 8, 16, 2)
 	switch kind {
-	case "good", "tiny", "folded", "nan":
+	case "good", "tiny", "folded", "nan", "detector":
 	case "operator":
 		x = b.node("Swirl", "strange", []string{x})
 	default:
 		return fmt.Errorf("no model of kind %q", kind)
 	}
-	x = b.node("GlobalAveragePool", "pool", []string{x})
-	x = b.node("Flatten", "flatten", []string{x})
-	b.node("Gemm", "logits", []string{x, b.random("fc.weight", 1, 16, 10), b.constant("fc.bias", 0, 10)})
-
 	n := onnx.Dim{Size: -1, Param: "N"}
 	size := func(v int64) onnx.Dim { return onnx.Dim{Size: v} }
+	output := &onnx.ValueInfo{Name: "logits", Type: onnx.Float, Shape: []onnx.Dim{n, size(10)}}
+	if kind == "detector" {
+		output = &onnx.ValueInfo{Name: "map", Type: onnx.Float, Shape: []onnx.Dim{n, size(14), size(8), size(8)}}
+		b.node("Conv", "map", []string{x, b.random("map.weight", 0.5, 14, 16, 1, 1), b.constant("map.bias", 0, 14)}, onnx.AttrIs("kernel_shape", 1, 1))
+	} else {
+		x = b.node("GlobalAveragePool", "pool", []string{x})
+		x = b.node("Flatten", "flatten", []string{x})
+		b.node("Gemm", "logits", []string{x, b.random("fc.weight", 1, 16, 10), b.constant("fc.bias", 0, 10)})
+	}
 	m := &onnx.Model{
 		IRVersion: 7,
 		Opsets:    []onnx.Opset{{Version: 13}},
 		Graph: &onnx.Graph{
 			Name: "small", Nodes: b.nodes, Initializers: b.constants,
 			Inputs:  []*onnx.ValueInfo{{Name: "input", Type: onnx.Float, Shape: []onnx.Dim{n, size(3), size(side), size(side)}}},
-			Outputs: []*onnx.ValueInfo{{Name: "logits", Type: onnx.Float, Shape: []onnx.Dim{n, size(10)}}},
+			Outputs: []*onnx.ValueInfo{output},
 		},
 	}
 	return m.WriteFile(path)

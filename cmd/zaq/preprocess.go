@@ -15,14 +15,19 @@ type preprocessFlags struct {
 	mean, std []float64
 	scale     fraction
 	color     string
+	resize    string
+	describe  string
 }
 
 const preprocessUsage = `
 Preprocessing, where neither MODEL.json nor the file tells or to overrule them; value = (pixel*scale - mean) / std:
+        --description FILE  a JSON file to read in place of MODEL.json
         --mean A,B,C        one for each channel, or one for all
         --std A,B,C         likewise
         --scale X           such as 1/255
         --color C           rgb, bgr or gray
+        --resize R          how images of another size become the network's: stretch, both sides on their own, or crop,
+                            the middle of the image whose short side is 8/7 of it (256 for 224); none unless told
 `
 
 func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
@@ -30,6 +35,8 @@ func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
 	flags.Float64SliceVar(&p.std, "std", nil, "")
 	flags.Var(&p.scale, "scale", "")
 	flags.StringVar(&p.color, "color", "", "")
+	flags.StringVar(&p.resize, "resize", "", "")
+	flags.StringVar(&p.describe, "description", "", "")
 }
 
 func (p *preprocessFlags) check() error {
@@ -40,14 +47,22 @@ func (p *preprocessFlags) check() error {
 	}
 	switch p.color {
 	case "", "rgb", "bgr", "gray":
+	default:
+		return usageErrorf("--color %q: rgb, bgr or gray", p.color)
+	}
+	switch p.resize {
+	case "", "stretch", "crop":
 		return nil
 	}
-	return usageErrorf("--color %q: rgb, bgr or gray", p.color)
+	return usageErrorf("--resize %q: stretch or crop", p.resize)
 }
 
 // apply changes what the flags name. One value for all channels is repeated for as many as there are. Where all
 // was assumed, nothing of the assumption is left beside a flag.
 func (p *preprocessFlags) apply(to *zaq.Preprocessing) {
+	if p.resize != "" {
+		to.Resize = p.resize
+	}
 	if p.mean == nil && p.std == nil && p.scale == 0 && p.color == "" {
 		return
 	}

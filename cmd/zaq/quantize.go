@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,8 +18,7 @@ Usage:
     zaq quantize MODEL.onnx [FLAGS]
 
     -o, --output FILE       where to write; MODEL.w4a4.onnx beside the model by default
-        --method M          zaq (default; learns from images that a generator makes, minutes)
-                            or rtn (rounds to nearest, a minute)
+        --method M          zaq (default; learns from images that a generator makes, minutes), others see below
         --precision P       bits of weights and activations, 2 to 8 each (default w4a4)
         --wbits N           bits of weights, in place of --precision
         --abits N           bits of activations, in place of --precision
@@ -28,39 +27,81 @@ Usage:
         --per-tensor        one scale per weight tensor, not per output channel
         --weight-range R    what a weight's grid spans: minmax, all of it, or mse, where rounding costs least; mse at
                             2 bits unless told
-        --observer O        what an activation's grid spans: mse (default of zaq), where rounding costs least;
-                            percentile (default of rtn), 99.99; ema, the average of batches' extremes; or minmax
+        --observer O        what an activation's grid spans: mse, where rounding costs least; percentile, 99.99; ema,
+                            the average of batches' extremes; minmax; laplace or gauss, least expected error of such
+                            values; sigma, 6 deviations of BatchNormalization's; the method's own unless told
+        --bias-correction   where weights are rounded, biases make good for what that does to means (default true)
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
+        --images S          where images come from: generator, zeroq or deepinversion (optimised to statistics), or
+                            statistics (no images: ranges follow from these); the method's own unless told
         --calib DIR         activation ranges from your own images (PNG, JPEG, no labels)
-        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (method zaq); the state
-                            of an earlier run is removed
+        --data SPEC         labelled images, such as cifar10:DIR, whose training part method ft learns from
+        --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (methods that
+                            train); the state of an earlier run is removed
         --checkpoint-every D how often, such as 10s or 5m (default 30s)
         --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON
         --profile           at the end, the time of each layer and kernel on stderr
 
-Generated images, of both methods:
         --batch N           images a step (default 64)
+        --memory SIZE       keep within so much memory, such as 4GiB, by fewer images at a time: the largest part of
+                            a batch with which what is planned fits. It follows from the model and the flags, not from
+                            the machine, and is recorded. Gradients are the mean over all parts; the generator's
+                            normalizations, and losses that compare statistics over a batch, go by a part
+
+Methods, from the cheapest:
+    squant         rounds so that errors cancel within kernels and channels, milliseconds
+    dfq            equalizes channels across layers first; for --per-tensor
+    aciq           clips where Laplace-distributed values would cost least, weights of different bits by channel
+    rtn            rounds to nearest, ranges from the images of a generator, a minute
+    zeroq          the same, ranges from images optimised to BatchNormalization's statistics
+    deepinversion  the same, images optimised to classes too
+    gdfq           learns labels and answers of the float network on images of a generator that knows classes
+    zaq            learns where a generator finds the float and the quantized network to differ
+    ft             learns from real labelled images: what the others are measured against
+
+Images of a generator:
         --warmup N          steps of the generator G before all others (default 400)
         --no-clip           let G paint pixels outside 0..255
 
-Training, of method zaq:
+Optimised images:
+        --image-count N     how many; 64 unless told, 256 of deepinversion
+        --image-steps N     for each batch; 500 unless told
+        --image-lr X        of the pixels; 0.5 unless told, 0.05 of deepinversion
+        --class-weight X    of deepinversion: weight of the image's class (default 1)
+        --tv X              of total variation (default 2.5e-05)
+        --l2 X              of the images' norm (default 0)
+        --bn-weight X       of BatchNormalization's statistics (default 10)
+        --compete X         of disagreement between the float and the rounded network (default 0)
+        --shift N           largest shift in pixels before the network sees them (default 2)
+
+Training, of zaq, gdfq and ft:
         --steps N           of the quantized network Q (default 800)
-        --q-per-g N         steps of Q for each of G (default 5)
+        --q-per-g N         steps of Q for each of G; 5 unless told, 1 of gdfq
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
         --lr X              of Q; 0.01 unless told, 0.03 at 2 bits of weights
-        --g-lr X            of G, after its warm-up (default 0.0001)
-        --alpha X           weight of the feature discrepancy (default 0.1)
-        --beta X            weight of G's activation regulariser (default 0.05)
-        --tau X             temperature of layer weights in the feature discrepancy (default 1)
-        --feature-ema X     decay of their moving average, 0 to below 1 (default 0.9)
+        --g-lr X            of G, after its warm-up; 0.0001 unless told, 0.001 of gdfq
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
         --pass-grad         gradients pass a quantizer outside its range too
-        --keep-best         keep the weights that agree best with P on held-back generated images, not the last
+        --keep-best         keep the weights that agree best with P on held-back images, not the last
+
+Parts of zaq, each of which can be left out:
+        --alpha X           weight of the feature discrepancy (default 0.1)
+        --feature-loss F    how features are compared: crm (default), scrm, gram or none
+        --layer-weights W   of layers in the feature discrepancy: ema (default), by their distances, or uniform
+        --tau X             temperature of these weights (default 1)
+        --feature-ema X     decay of their moving average, 0 to below 1 (default 0.9)
+        --beta X            weight of G's activation regulariser (default 0.05)
+        --regularizer R     on (default) or off, which is --beta 0
+
+Parts of gdfq:
+        --g-statistics X    weight of BatchNormalization's statistics in G's objective (default 0.1)
+        --distill X         weight of the float network's answers in Q's (default 1)
+        --temperature X     of these (default 20)
 ` + preprocessUsage + `
 Example:
     zaq quantize resnet20.onnx -o resnet20.w4a4.onnx --precision w4a4 --checkpoint run1
@@ -70,59 +111,11 @@ type quantizeOptions struct {
 	zaq.Options
 	output       string
 	wbits, abits int
+	correctBias  bool
+	regularizer  string
 	json         bool
 	profile      bool
 	preprocess   preprocessFlags
-}
-
-func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
-	flags.StringVarP(&o.output, "output", "o", "", "")
-	flags.StringVar(&o.Method, "method", "zaq", "")
-	flags.StringVar(&o.Precision, "precision", "w4a4", "")
-	flags.IntVar(&o.wbits, "wbits", 0, "")
-	flags.IntVar(&o.abits, "abits", 0, "")
-	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
-	flags.Uint64Var(&o.Seed, "seed", 0, "")
-	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
-	flags.StringVar(&o.WeightRange, "weight-range", "", "")
-	flags.StringVar(&o.Observer, "observer", "", "")
-	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
-	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
-	flags.IntVar(&o.Opset, "opset", 0, "")
-	flags.StringVar(&o.CalibrationDir, "calib", "", "")
-	flags.StringVar(&o.CheckpointDir, "checkpoint", "", "")
-	flags.DurationVar(&o.CheckpointEvery, "checkpoint-every", 30*time.Second, "")
-	flags.BoolVar(&o.Resume, "resume", false, "")
-	flags.BoolVar(&o.json, "json", false, "")
-	flags.BoolVar(&o.profile, "profile", false, "")
-	addGeneratorFlags(flags, &o.ZAQ)
-	addTrainingFlags(flags, &o.ZAQ)
-	o.preprocess.addFlags(flags)
-}
-
-func addGeneratorFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
-	d := zaq.DefaultZAQOptions()
-	flags.IntVar(&z.Batch, "batch", d.Batch, "")
-	flags.IntVar(&z.Warmup, "warmup", d.Warmup, "")
-	flags.BoolVar(&z.NoClip, "no-clip", false, "")
-}
-
-func addTrainingFlags(flags *pflag.FlagSet, z *zaq.ZAQOptions) {
-	d := zaq.DefaultZAQOptions()
-	flags.IntVar(&z.Steps, "steps", d.Steps, "")
-	flags.IntVar(&z.QPerG, "q-per-g", d.QPerG, "")
-	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
-	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
-	flags.Float64Var(&z.LR, "lr", 0, "")
-	flags.Float64Var(&z.GLR, "g-lr", d.GLR, "")
-	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
-	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
-	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
-	flags.Float64Var(&z.FeatureEMA, "feature-ema", d.FeatureEMA, "")
-	flags.Float64Var(&z.WeightDecay, "weight-decay", d.WeightDecay, "")
-	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
-	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
-	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
 }
 
 func newQuantizeCommand(a *app) *cobra.Command {
@@ -161,24 +154,29 @@ func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
 	}
 	o.Precision = fmt.Sprintf("w%da%d", w, a)
 	if err := above0(flags, "steps", "batch", "q-per-g", "warmup", "range-steps", "lr", "g-lr", "tau",
-		"first-last-bits", "opset", "checkpoint-every"); err != nil {
+		"first-last-bits", "opset", "checkpoint-every", "image-count", "image-steps", "image-lr", "temperature"); err != nil {
 		return err
 	}
-	if err := notNegative(flags, "alpha", "beta", "feature-ema", "weight-decay", "grad-clip"); err != nil {
+	if err := notNegative(flags, "alpha", "beta", "feature-ema", "weight-decay", "grad-clip", "class-weight", "tv", "l2", "bn-weight",
+		"compete", "shift", "g-statistics", "distill"); err != nil {
 		return err
 	}
-	// On the command line 0 is 0; the library takes a negative number for that, and 0 for the default.
-	for _, v := range []*float64{&o.ZAQ.Alpha, &o.ZAQ.Beta, &o.ZAQ.FeatureEMA, &o.ZAQ.WeightDecay, &o.ZAQ.GradClip} {
-		if *v == 0 {
-			*v = -1
+	switch o.regularizer {
+	case "on":
+	case "off":
+		if flags.Changed("beta") {
+			return usageErrorf("--regularizer off and --beta contradict each other")
 		}
+		o.ZAQ.Beta = 0
+	default:
+		return usageErrorf("--regularizer %q: on or off", o.regularizer)
 	}
-	if o.Method == "rtn" {
-		if err := refuseTraining(flags, o.Method); err != nil {
-			return err
-		}
-	}
+	o.zeros()
+	o.KeepBias = !o.correctBias
 	if err := o.Check(); err != nil {
+		return err
+	}
+	if err := o.refuseUnused(flags); err != nil {
 		return err
 	}
 	if o.output == "" {
@@ -200,6 +198,10 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if o.profile {
 		o.Profile = &zaq.Profile{}
 		defer a.printProfile(o.Profile)
+	}
+	if o.Memory > 0 {
+		// Without this, garbage may be as much again as what is in use.
+		debug.SetMemoryLimit(o.Memory - o.Memory/8)
 	}
 	r, err := zaq.Quantize(ctx, m, o.Options)
 	p.Done()

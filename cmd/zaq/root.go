@@ -20,10 +20,13 @@ Usage:
 Verbs:
     quantize    an ONNX model in, a quantized ONNX model out
     eval        accuracy of a model, float or quantized, on labelled images
+    run         a quantized model in integers, on one input
     inspect     what a model file holds
+    synth       the images that a method makes, to look at
+    sweep       a grid of models, methods and precisions, with a table of what they keep
     train       a float network from scratch
     demo        all of it on a small network that comes with zaq
-    bench       how fast this machine trains a model, and where the time goes
+    bench       how fast this machine trains or runs a model, and where the time goes
     version     the version of this program
     help VERB   a verb's flags, with an example
 
@@ -87,7 +90,10 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newQuantizeCommand(a),
 		newEvalCommand(a),
+		newRunCommand(a),
 		newInspectCommand(a),
+		newSynthCommand(a),
+		newSweepCommand(a),
 		newTrainCommand(a),
 		newDemoCommand(a),
 		newBenchCommand(a),
@@ -126,5 +132,5 @@ func (a *app) printProfile(p *zaq.Profile) {
 
 // load reads a model with the preprocessing flags of the command line.
 func (a *app) load(path string, p *preprocessFlags) (*zaq.Model, error) {
-	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithPreprocessing(p.apply))
+	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithDescription(p.describe), zaq.WithPreprocessing(p.apply))
 }

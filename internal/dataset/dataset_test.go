@@ -51,13 +51,14 @@ func fails(t *testing.T, spec string, split Split, want string) {
 
 func TestOpenUnknown(t *testing.T) {
 	for _, spec := range []string{"", ":", "cifar:x", "CIFAR10:x", "x/y", "coco:x"} {
-		fails(t, spec, Test, "known: cifar10:DIR, fashion-mnist:DIR, imagefolder:DIR")
+		fails(t, spec, Test, "known: boxes:FILE, cifar10:DIR, cifar100:DIR, csv:FILE, fashion-mnist:DIR, imagefolder:DIR, npy:FILE, voc:DIR")
 	}
 	fails(t, "coco:x", Test, `unknown data set "coco:x"`)
-	for _, spec := range []string{"cifar10", "cifar10:", "imagefolder:"} {
+	for _, spec := range []string{"cifar10", "cifar10:", "imagefolder:", "voc"} {
 		fails(t, spec, Test, "no folder given")
 	}
-	for _, kind := range []string{"cifar10", "fashion-mnist", "imagefolder"} {
+	fails(t, "csv:", Test, "no file given: want csv:FILE")
+	for _, kind := range Kinds() {
 		fails(t, kind+":"+filepath.Join(t.TempDir(), "none"), Train, "none: no such file")
 	}
 }
@@ -212,4 +213,22 @@ func TestSharedCIFAR10(t *testing.T) {
 	if err != nil || !bytes.Equal(back.Pixels, s.Pixels) || !slices.Equal(back.Labels, s.Labels) {
 		t.Errorf("decoded it differs: %v", err)
 	}
+}
+
+func TestCIFAR100(t *testing.T) {
+	dir := t.TempDir()
+	record := append([]byte{19, 99}, bytes.Repeat([]byte{1}, 1024)...)
+	record = append(append(record, bytes.Repeat([]byte{2}, 1024)...), bytes.Repeat([]byte{3}, 1024)...)
+	write(t, filepath.Join(dir, "cifar-100-binary", "test.bin"), slices.Concat(record, record))
+	write(t, filepath.Join(dir, "cifar-100-binary", "train.bin"), record)
+	s, err := Open("cifar100:"+dir, Test)
+	if err != nil || s.N != 2 || !slices.Equal(s.Labels, []int{99, 99}) || s.Classes[99] != "worm" || len(s.Classes) != 100 ||
+		!bytes.Equal(s.Image(1)[3069:], []byte{1, 2, 3}) || !slices.IsSorted(s.Classes) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err := Open("cifar100:"+dir, Train); err != nil || s.N != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	write(t, filepath.Join(dir, "cifar-100-binary", "test.bin"), append(record, 1))
+	fails(t, "cifar100:"+dir, Test, "test.bin: 3075 bytes are not a whole number of 3074-byte records")
 }

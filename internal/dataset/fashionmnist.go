@@ -20,7 +20,7 @@ var fashionMNISTClasses = []string{
 }
 
 // openFashionMNIST reads Fashion-MNIST (Xiao, Rasul, Vollgraf, arXiv 1708.07747): 28x28 gray images.
-func openFashionMNIST(path string, split Split) (*Set, error) {
+func openFashionMNIST(path string, split Split) (*Source, error) {
 	if path == "" {
 		path = fashionMNISTFolder
 	}
@@ -50,7 +50,7 @@ func openFashionMNIST(path string, split Split) (*Set, error) {
 		}
 		s.Labels = append(s.Labels, int(label))
 	}
-	return s, nil
+	return inMemory(s), nil
 }
 
 // readIDX reads an array of bytes of the given rank from an IDX file, or from the gzipped one beside it.

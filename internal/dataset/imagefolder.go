@@ -1,46 +1,33 @@
 package dataset
 
 import (
-	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"image"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-
-	_ "image/jpeg"
-	_ "image/png"
 )
 
-// openImageFolder reads a folder of JPEG and PNG files as RGB images:
+// openImageFolder lists a folder of JPEG and PNG files:
 //
 //   - images in the folder itself, in the order of their names. Labels come from labels.csv in the folder or
-//     FOLDER_labels.csv beside it, with a header and the columns "file" and "class_index"; without such a
-//     file the images are unlabelled.
+//     FOLDER_labels.csv beside it, tables as of csv:FILE; without such a file the images are unlabelled.
 //   - else a folder for each class, numbered in the order of their names.
 //
 // A folder with train and with test or val inside has a part for each split; any other is taken for the
 // split that is asked for. Hidden files and files of other types are passed over.
-func openImageFolder(path string, split Split) (*Set, error) {
-	if path == "" {
-		return nil, errors.New("no folder given: want imagefolder:DIR")
-	}
+func openImageFolder(path string, split Split) (*Source, error) {
 	root := splitFolder(filepath.Clean(path), split)
 	images, folders, err := list(root)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Name: filepath.Base(path)}
+	var labels []int
+	var classes []string
 	if len(images) > 0 {
-		if s.Labels, err = readLabels(root, images); err != nil {
+		if labels, classes, err = readLabels(root, images); err != nil {
 			return nil, err
 		}
 	} else {
@@ -50,14 +37,16 @@ func openImageFolder(path string, split Split) (*Set, error) {
 				return nil, err
 			}
 			images = append(images, inside...)
-			s.Labels = append(s.Labels, slices.Repeat([]int{class}, len(inside))...)
-			s.Classes = append(s.Classes, filepath.Base(folder))
+			labels = append(labels, slices.Repeat([]int{class}, len(inside))...)
+			classes = append(classes, filepath.Base(folder))
 		}
 	}
 	if len(images) == 0 {
 		return nil, fmt.Errorf("%s: no JPEG or PNG files in it or in its folders", root)
 	}
-	return s, s.load(images)
+	s := files(filepath.Base(path), images)
+	s.Labels, s.Classes = labels, classes
+	return s, nil
 }
 
 func splitFolder(path string, split Split) string {
@@ -81,135 +70,62 @@ func list(path string) (images, folders []string, err error) {
 	}
 	for _, entry := range entries {
 		inside := filepath.Join(path, entry.Name())
-		switch extension := strings.ToLower(filepath.Ext(inside)); {
+		switch {
 		case strings.HasPrefix(entry.Name(), "."):
 		case isFolder(inside):
 			folders = append(folders, inside)
-		case extension == ".jpg" || extension == ".jpeg" || extension == ".png":
+		case isImage(inside):
 			images = append(images, inside)
 		}
 	}
 	return images, folders, nil
 }
 
-// load decodes the files, as many at a time as there are processors.
-func (s *Set) load(files []string) error {
-	height, width, err := imageSize(files[0])
-	if err != nil {
-		return err
-	}
-	s.N, s.H, s.W, s.C = len(files), height, width, 3
-	s.Pixels = make([]uint8, s.N*s.H*s.W*s.C)
-	errs := make([]error, len(files))
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(files)) {
-		workers.Go(func() {
-			for i := int(next.Add(1) - 1); i < len(files); i = int(next.Add(1) - 1) {
-				errs[i] = s.loadImage(i, files)
-				if errs[i] != nil {
-					next.Store(int64(len(files)))
-				}
-			}
-		})
-	}
-	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Set) loadImage(i int, files []string) error {
-	height, width, err := imageSize(files[i])
-	if err != nil {
-		return err
-	}
-	if height != s.H || width != s.W {
-		return fmt.Errorf("%s is %dx%d (height x width), %s is %dx%d: the images of a set must share a size",
-			files[i], height, width, files[0], s.H, s.W)
-	}
-	f, err := os.Open(files[i])
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	img, _, err := image.Decode(bufio.NewReader(f))
-	if err != nil {
-		return fmt.Errorf("%s: %w", files[i], err)
-	}
-	writeRGB(s.Image(i), img)
-	return nil
-}
-
-// imageSize reads the header of an image file, so that a size which cannot be is refused before its
-// pixels take memory.
-func imageSize(path string) (height, width int, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	config, _, err := image.DecodeConfig(bufio.NewReader(f))
-	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", path, err)
-	}
-	const limit = 1 << 14
-	if config.Height < 1 || config.Width < 1 || config.Height > limit || config.Width > limit {
-		return 0, 0, fmt.Errorf("%s is %dx%d: empty or too large", path, config.Height, config.Width)
-	}
-	return config.Height, config.Width, nil
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // readLabels returns the class of each image, or nil where no file of labels lies in or beside the folder.
-func readLabels(folder string, images []string) ([]int, error) {
+func readLabels(folder string, images []string) ([]int, []string, error) {
 	for _, path := range []string{filepath.Join(folder, "labels.csv"), folder + "_labels.csv"} {
-		f, err := os.Open(path)
+		t, err := readTable(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		defer f.Close()
-		labels, err := labelsOf(f, images)
+		labels, classes, err := labelsOf(t, images)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
 		}
-		return labels, nil
+		return labels, classes, nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
-func labelsOf(f *os.File, images []string) ([]int, error) {
-	rows, err := csv.NewReader(f).ReadAll()
+// labelsOf looks up the row of each image.
+func labelsOf(t *table, images []string) ([]int, []string, error) {
+	file, err := t.column("file")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if len(rows) == 0 {
-		return nil, errors.New("empty")
+	all, classes, err := t.labels()
+	if err != nil {
+		return nil, nil, err
 	}
-	file, class := slices.Index(rows[0], "file"), slices.Index(rows[0], "class_index")
-	if file < 0 || class < 0 {
-		return nil, fmt.Errorf(`columns are %q, want "file" and "class_index"`, rows[0])
-	}
-	byName := make(map[string]int, len(rows))
-	for i, row := range rows[1:] {
-		label, err := strconv.Atoi(row[class])
-		if err != nil || label < 0 {
-			return nil, fmt.Errorf("row %d: class_index is %q", i+2, row[class])
-		}
-		byName[row[file]] = label
+	byName := make(map[string]int, len(t.rows))
+	for i, row := range t.rows {
+		byName[row[file]] = all[i]
 	}
 	labels := make([]int, len(images))
 	for i, path := range images {
 		label, ok := byName[filepath.Base(path)]
 		if !ok {
-			return nil, fmt.Errorf("no row for %s", filepath.Base(path))
+			return nil, nil, fmt.Errorf("no row for %s", filepath.Base(path))
 		}
 		labels[i] = label
 	}
-	return labels, nil
+	return labels, classes, nil
 }

@@ -31,6 +31,9 @@ type builder struct {
 	written map[*Tensor]bool // gradient already written by a consumer
 	values  map[*Tensor]*buffer
 	grads   map[*Tensor]*buffer
+	makers  map[*Tensor]node
+	keeps   map[*Tensor]*keep
+	remade  map[*Tensor]remade
 }
 
 // Compile plans the computation of spec.
@@ -50,6 +53,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		p:    newProgram(spec),
 		coef: map[*Loss]float64{}, needs: map[*Tensor]bool{}, wrt: map[*Param]bool{},
 		written: map[*Tensor]bool{}, values: map[*Tensor]*buffer{}, grads: map[*Tensor]*buffer{},
+		makers: map[*Tensor]node{}, keeps: map[*Tensor]*keep{}, remade: map[*Tensor]remade{},
 	}
 	for _, t := range spec.Objective {
 		b.coef[t.Loss] += t.Coef
@@ -60,7 +64,7 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 			p.Grad = make([]float32, len(p.Data))
 		}
 	}
-	b.p.wrt = b.wrt
+	b.p.wrt, b.p.outputs = b.wrt, spec.Outputs
 	nodes := reachable(g.fuse(spec.Outputs), spec)
 	for _, t := range spec.Objective {
 		if !slices.ContainsFunc(nodes, func(n node) bool { l, ok := n.(lossNode); return ok && l.loss() == t.Loss }) {
@@ -69,6 +73,9 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 	}
 	for _, n := range nodes {
 		b.markNeeds(n)
+		if t := n.out(); t != nil {
+			b.makers[t] = n
+		}
 	}
 	for _, n := range nodes {
 		b.p.layer, b.p.overhead = n.label(), overhead(n)
@@ -89,7 +96,8 @@ func (g *Graph) Compile(spec Spec) (*Program, error) {
 		}
 		b.values[t].pin = true
 	}
-	b.p.outputs, b.p.values = spec.Outputs, b.values
+	b.p.values = b.values
+	b.dropKeeps()
 	b.p.plan()
 	b.p.ready()
 	return b.p, nil
@@ -152,6 +160,9 @@ func (b *builder) wantsBackward(n node) bool {
 
 // value returns the buffer of t.
 func (b *builder) value(t *Tensor) *buffer {
+	if b.p.phase == "backward" && b.values[t] != nil {
+		return b.kept(t)
+	}
 	v, ok := b.values[t]
 	if !ok {
 		v = b.p.newBuffer(t.Name, t.Len())
@@ -206,7 +217,20 @@ func (b *builder) together(weights int, scratch func(images int) int) {
 	s.weights, s.scratch = weights, scratch
 }
 
+// byRows says that the last step can work on some of so many rows of an image, if complete are there as a whole.
+func (b *builder) byRows(rows int, complete ...*buffer) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.rows, s.complete = rows, complete
+}
+
+// inPlace says that the last step can write to where it reads from.
+func (b *builder) inPlace(from, to *buffer) {
+	s := b.p.steps[len(b.p.steps)-1]
+	s.inPlace = append(s.inPlace, [2]*buffer{from, to})
+}
+
 // global adds a barrier: tasks independent pieces of work on the whole batch.
 func (b *builder) global(kernel string, tasks int, run func(task int), bufs ...*buffer) {
 	b.p.addStep(&step{kernel: kernel, tasks: tasks, global: run}, bufs)
+	b.p.barriers++
 }

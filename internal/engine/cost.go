@@ -17,6 +17,9 @@ func (b *builder) costs(flops float64) {
 	s.flops, s.nominal = flops, flops*b.p.overhead
 }
 
+// nominal says what the definition of the last step costs for each image, where that is not what is executed.
+func (b *builder) nominal(flops float64) { b.p.steps[len(b.p.steps)-1].nominal = flops }
+
 // overhead is how many operations of the definition of n one that is executed stands for.
 func overhead(n node) float64 {
 	if _, ok := n.(*upconv); ok {

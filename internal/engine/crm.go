@@ -51,9 +51,10 @@ func (n *gram) forward(b *builder) {
 	b.image("gram", 2*float64(c*c*hw), func(ch *chunk) {
 		for i := ch.n0; i < ch.n1; i++ {
 			f := x.at(ch, i)
-			kernel.MatMulTA(n.lane.lane[ch.lane], f, f, c, hw, c)
+			kernel.MatMulTA(n.lane.lane[ch.lane], f, f, c, len(f)/c, c)
 		}
 	}, x)
+	b.byRows(n.x.H)
 }
 
 // backward is dF = F (dS + dS^T).
@@ -62,35 +63,30 @@ func (n *gram) backward(b *builder) {
 	if dx == nil {
 		return
 	}
-	x := b.value(n.x)
+	x := b.again(n.x, 0)
 	c, hw := n.x.C, n.x.H*n.x.W
 	b.image("gram backward", 2*float64(c*c*hw), func(ch *chunk) {
 		for i := ch.n0; i < ch.n1; i++ {
-			kernel.MatMul(dx.at(ch, i), x.at(ch, i), n.dsum, hw, c, c, acc)
+			f := x.at(ch, i)
+			kernel.MatMul(dx.at(ch, i), f, n.dsum, len(f)/c, c, c, acc)
 		}
 	}, x, dx)
-}
-
-// CRM is the feature discrepancy D_f of Liu, Zhang and Wang (2021): for each pair of feature maps the channel
-// relation maps R_ij = cosine(f_i, f_j), with the batch inside of the vectors, are compared,
-//
-//	d_l = (1/C_l^2) * ||R_P^l - R_Q^l||_1        D_f = L * sum over l of w_l * d_l.
-type CRM struct {
-	Loss      *Loss
-	Distances []float64 // d_l of the last run
-	Weights   []float64 // w_l, sum 1; may be changed between runs
+	b.byRows(n.x.H)
 }
 
 type crm struct {
 	lossBase
-	result *CRM
+	result *FeatureLoss
 	p, q   []*gram
 	rp     [][]float64 // relation maps of the last run
 	rq     [][]float64
 }
 
-// CRM adds D_f between the feature maps p and q, which have the same shapes pairwise.
-func (g *Graph) CRM(name string, p, q []*Tensor) *CRM {
+// CRM adds the feature discrepancy D_f of Liu, Zhang and Wang (2021): for each pair of feature maps the channel
+// relation maps R_ij = cosine(f_i, f_j), with the batch inside of the vectors, are compared,
+//
+//	d_l = (1/C_l^2) * ||R_P^l - R_Q^l||_1.
+func (g *Graph) CRM(name string, p, q []*Tensor) *FeatureLoss {
 	n := &crm{lossBase: newLoss(name)}
 	for i := range p {
 		gp, gq := g.gram(p[i]), g.gram(q[i])
@@ -98,10 +94,7 @@ func (g *Graph) CRM(name string, p, q []*Tensor) *CRM {
 		n.inputs = append(n.inputs, gp.s, gq.s)
 		n.rp, n.rq = append(n.rp, make([]float64, len(gp.sum))), append(n.rq, make([]float64, len(gq.sum)))
 	}
-	n.result = &CRM{Loss: n.l, Distances: make([]float64, len(p)), Weights: make([]float64, len(p))}
-	for i := range n.result.Weights {
-		n.result.Weights[i] = 1 / float64(len(p))
-	}
+	n.result = newFeatureLoss(n.l, len(p))
 	g.addLoss(n)
 	return n.result
 }

@@ -14,7 +14,7 @@ type net struct {
 	in     *Tensor
 	params []*Param
 	losses []*Loss
-	crm    *CRM
+	crm    *FeatureLoss
 	out    *Tensor
 }
 

@@ -31,10 +31,16 @@ func (t *Tensor) Len() int { return t.H * t.W * t.C }
 // Graph is a list of operations in topological order.
 type Graph struct {
 	nodes []node
+	fast  bool // convolutions may go by Winograd's algorithm
 }
 
-// NewGraph returns an empty graph.
+// NewGraph returns an empty graph. Its convolutions go by the definition: on a network that holds integers
+// (nn.InIntegers) sums are exact.
 func NewGraph() *Graph { return &Graph{} }
+
+// NewTrainingGraph returns an empty graph whose convolutions may go by Winograd's algorithm, which takes less time and rounds
+// otherwise.
+func NewTrainingGraph() *Graph { return &Graph{fast: true} }
 
 // node is one operation: it emits the steps that compute it and its gradient.
 type node interface {

@@ -42,17 +42,29 @@ func (n *linear) forward(b *builder) {
 	k, m := n.x.Len(), n.y.Len()
 	p := b.p
 	b.prepare(n.w, nil)
-	b.global("linear forward", lanes, func(l int) {
-		n0, n1 := p.lane(l)
-		out := y.rows(p, n0, n1)
-		kernel.MatMul(out, x.rows(p, n0, n1), n.w.value, n1-n0, k, m, false)
+	parts := columnParts(m)
+	b.global("linear forward", parts, func(t int) {
+		from, to := columnPart(m, t, parts)
+		out := y.rows(p, 0, p.batch)
+		kernel.MatMulColumns(out, x.rows(p, 0, p.batch), n.w.value, p.batch, k, m, from, to, false)
 		if n.bias != nil {
-			for i := 0; i < len(out); i += m {
-				kernel.Accumulate(out[i:i+m], n.bias.Data)
+			for ; len(out) > 0; out = out[m:] {
+				kernel.Accumulate(out[from:to], n.bias.Data[from:to])
 			}
 		}
 	}, x, y)
 	b.costs(n.flops())
+}
+
+// The products share columns of the weights, not images: weights can be far more than what an image brings. A part is at least
+// fewestColumns wide.
+const fewestColumns = 64
+
+func columnParts(m int) int { return min(lanes, (m+fewestColumns-1)/fewestColumns) }
+
+func columnPart(m, part, parts int) (from, to int) {
+	blocks := (m + fewestColumns - 1) / fewestColumns
+	return blocks * part / parts * fewestColumns, min(m, blocks*(part+1)/parts*fewestColumns)
 }
 
 // flops are those of one of its products for an image.
@@ -71,20 +83,21 @@ func (n *linear) backward(b *builder) {
 		}, dy)
 	}
 	if b.wrt[n.w.Param] {
-		// Tasks share the rows of dw = x^T dy, not the images: dw can be far larger than the batch.
 		b.trains(n.w)
 		xt := make([]float32, k*p.batch)
-		tasks := min(lanes, k)
-		b.global("linear weight gradient", tasks, func(t int) {
-			k0, k1 := k*t/tasks, k*(t+1)/tasks
+		b.global("transpose", 1, func(int) {
 			rows := x.rows(p, 0, p.batch)
-			for i := k0; i < k1; i++ {
+			for i := range k {
 				for j := range p.batch {
 					xt[i*p.batch+j] = rows[j*k+i]
 				}
 			}
-			kernel.MatMul(n.w.Grad[k0*m:k1*m], xt[k0*p.batch:k1*p.batch], dy.rows(p, 0, p.batch), k1-k0, p.batch, m, true)
-		}, x, dy)
+		}, x)
+		parts := columnParts(m)
+		b.global("linear weight gradient", parts, func(t int) {
+			from, to := columnPart(m, t, parts)
+			kernel.MatMulColumns(n.w.Grad, xt, dy.rows(p, 0, p.batch), k, p.batch, m, from, to, true)
+		}, dy)
 		b.costs(n.flops())
 	}
 	dx, accumulate := b.gradTarget(n.x)

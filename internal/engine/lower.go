@@ -58,6 +58,9 @@ type PreNorm struct {
 
 // Lower adds net to g, reading its inputs from the given tensors.
 func Lower(g *Graph, net *nn.Network, inputs map[string]*Tensor, o LowerOptions) (*Lowered, error) {
+	if g.fast && net.Integers {
+		return nil, errors.New("a network in integers, whose sums must be exact, in a graph for training")
+	}
 	l := &lowering{
 		g: g, o: o, params: map[string]*Param{}, onGrid: map[*Tensor]*quant.Quantizer{},
 		Lowered: &Lowered{Tensors: map[string]*Tensor{}, Weights: map[string]*Weight{}, net: net},
@@ -134,6 +137,8 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 		return l.g.Activate(name, x, Activation{Kind: kernel.ActLeakyReLU, Alpha: op.Alpha}), nil
 	case nn.Clip:
 		return l.g.Activate(name, x, Activation{Kind: kernel.ActClip, Lo: op.Min, Hi: op.Max}), nil
+	case nn.ChannelClip:
+		return l.g.ClipChannels(name, x, op.Min, op.Max), nil
 	case nn.Add:
 		other := l.Tensors[layer.In[1]]
 		if other == nil {

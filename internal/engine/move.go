@@ -18,14 +18,14 @@ type move struct {
 	table []int32 // for each element of y: a place in xs, one after the other, or Nowhere
 	value float32 // of what comes from nowhere
 
-	runs   []run // of the table, or of the first pixel
-	pixels int   // of y that all follow the same pattern; 0: runs are the whole table
-	step   int   // from one of their sources to the next
+	runs   []stretch // of the table, or of the first pixel
+	pixels int       // of y that all follow the same pattern; 0: runs are the whole table
+	step   int       // from one of their sources to the next
 	gaps   bool
 }
 
-// run is a stretch of elements that stay neighbours.
-type run struct{ to, source, from, n int32 }
+// stretch is a run of elements that stay neighbours.
+type stretch struct{ to, source, from, n int32 }
 
 // Move adds a map of h x w x c elements, each one of those of xs: table has a place in the maps of xs, laid one after
 // the other, or Nowhere for the given value. Several elements may come from one place.
@@ -90,7 +90,7 @@ func (n *move) plan() {
 			from -= int32(n.xs[source].Len())
 			source++
 		}
-		r := run{to: int32(i), source: int32(source), from: from, n: 1}
+		r := stretch{to: int32(i), source: int32(source), from: from, n: 1}
 		for i++; i < len(table) && table[i] == table[i-1]+1 && int(r.from+r.n) < n.xs[source].Len(); i++ {
 			r.n++
 		}
@@ -104,7 +104,7 @@ func (n *move) out() *Tensor     { return n.y }
 func (n *move) params() []*Param { return nil }
 
 // each calls f for every run.
-func (n *move) each(f func(r run)) {
+func (n *move) each(f func(r stretch)) {
 	for p := range max(n.pixels, 1) {
 		for _, r := range n.runs {
 			r.to += int32(p * n.y.C)
@@ -133,7 +133,7 @@ func (n *move) forward(b *builder) {
 			for k := range xs {
 				xs[k] = bufs[1+k].at(c, i)
 			}
-			n.each(func(r run) {
+			n.each(func(r stretch) {
 				if r.n == 1 {
 					out[r.to] = xs[r.source][r.from]
 					return
@@ -177,7 +177,7 @@ func (n *move) backward(b *builder) {
 				}
 			}
 			d := dy.at(c, i)
-			n.each(func(r run) {
+			n.each(func(r stretch) {
 				dx := into[r.source]
 				switch {
 				case dx == nil:

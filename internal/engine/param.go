@@ -109,8 +109,46 @@ func (b *builder) laneGrad(p *Param) *laneSums[float32] {
 	return s
 }
 
-// reduceBlock is how many elements of a gradient one task adds up.
-const reduceBlock = 1 << 14
+// productSums are the gradients of the weights of products by which a layer computes, [products][size], and how they
+// are added to elements [i0, i1) of every tap of the gradient of the layer's weights, [taps][size].
+type productSums struct {
+	*laneSums[float32]
+	size  int
+	toTap func(grad, sums []float32, i0, i1 int)
+}
+
+// productSums returns where image steps add the gradients of the weights of products, which p is turned into.
+func (b *builder) productSums(p *Param, products, size int, toTap func(grad, sums []float32, i0, i1 int)) *laneSums[float32] {
+	if !b.wrt[p] {
+		return nil
+	}
+	s := newLaneSums[float32](products * size)
+	b.p.products[p] = append(b.p.products[p], productSums{s, size, toTap})
+	return s
+}
+
+// add turns the sums of elements [i0, i1) into gradients and clears them for the next run. Lanes are added up in the
+// first of them.
+func (s productSums) add(grad []float32, i0, i1 int) {
+	total := s.lane[0]
+	for at := 0; at < len(total); at += s.size {
+		for _, l := range s.lane[1:] {
+			l = l[at+i0 : at+i1]
+			accumulate(total[at+i0:at+i1], l)
+			clear(l)
+		}
+	}
+	s.toTap(grad, total, i0, i1)
+	for at := 0; at < len(total); at += s.size {
+		clear(total[at+i0 : at+i1])
+	}
+}
+
+// reduceBlock is how many elements of a gradient one task adds up, productBlock how many of each product.
+const (
+	reduceBlock  = 1 << 14
+	productBlock = 1 << 10
+)
 
 // reduceGradients adds the steps that finish the gradients of params.
 func (b *builder) reduceGradients(params []*Param) {
@@ -118,20 +156,34 @@ func (b *builder) reduceGradients(params []*Param) {
 		p      *Param
 		i0, i1 int
 	}
-	var pieces []piece
-	for _, p := range params {
-		if b.p.laneGrads[p] == nil {
-			continue
+	cut := func(p *Param, n, block int) (pieces []piece) {
+		for i := 0; i < n; i += block {
+			pieces = append(pieces, piece{p, i, min(i+block, n)})
 		}
-		for i := 0; i < len(p.Data); i += reduceBlock {
-			pieces = append(pieces, piece{p, i, min(i+reduceBlock, len(p.Data))})
+		return pieces
+	}
+	var pieces, ofProducts []piece
+	grads, products := b.p.laneGrads, b.p.products
+	for _, p := range params {
+		if grads[p] != nil {
+			pieces = append(pieces, cut(p, len(p.Data), reduceBlock)...)
+		}
+		if s := products[p]; s != nil {
+			ofProducts = append(ofProducts, cut(p, s[0].size, productBlock)...)
 		}
 	}
-	grads := b.p.laneGrads
 	if len(pieces) > 0 {
 		b.global("reduce", len(pieces), func(t int) {
 			x := pieces[t]
 			grads[x.p].add(x.p.Grad, x.i0, x.i1)
+		})
+	}
+	if len(ofProducts) > 0 {
+		b.global("reduce products", len(ofProducts), func(t int) {
+			x := ofProducts[t]
+			for _, s := range products[x.p] { // one after the other: uses of a parameter have the same size
+				s.add(x.p.Grad, x.i0, x.i1)
+			}
 		})
 	}
 	if finish := b.p.finish; len(finish) > 0 {

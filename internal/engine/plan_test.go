@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	"slices"
 	"testing"
 
 	"zaq/internal/kernel"
@@ -91,21 +92,40 @@ func TestPlan(t *testing.T) {
 		if at != len(p.steps) {
 			t.Fatalf("segments end at step %d of %d", at, len(p.steps))
 		}
-		partOf := make([]part, len(p.steps))
+		partOf, runOf := make([]*part, len(p.steps)), make([]*run, len(p.steps))
 		for i, s := range p.segments {
 			at := s.from
-			for _, part := range s.parts {
+			for j := range s.parts {
+				part := &s.parts[j]
 				if part.from != at || part.to <= at || part.to > s.to {
 					t.Fatalf("part of segment %d is [%d, %d) behind step %d", i, part.from, part.to, at)
 				}
-				at = part.to
 				if part.chunk < 1 || part.chunk > p.laneImages() {
 					t.Errorf("batch %d: %d images go together, a lane has %d", batch, part.chunk, p.laneImages())
+				}
+				for j := range part.runs {
+					run := &part.runs[j]
+					if run.from != at || run.to <= at || run.to > part.to {
+						t.Fatalf("run of segment %d is [%d, %d) behind step %d", i, run.from, run.to, at)
+					}
+					at = run.to
+					if run.pieces < 1 || run.pieces > 1 && (part.chunk > 1 || p.steps[run.from].rows%run.pieces != 0) {
+						t.Errorf("batch %d: %d images of %d rows in %d pieces", batch, part.chunk, p.steps[run.from].rows, run.pieces)
+					}
+					checkRun(t, p, *run)
+				}
+				if at != part.to {
+					t.Fatalf("runs end at step %d of %d", at, part.to)
 				}
 				for j := part.from; j < part.to; j++ {
 					partOf[j] = part
 					if s := p.steps[j]; part.chunk > 1 && part.chunk*s.largest > max(chunkBytes/4, s.weights) {
 						t.Errorf("batch %d: %d images in %s", batch, part.chunk, s.kernel)
+					}
+					for k := range part.runs {
+						if r := &part.runs[k]; r.from <= j && j < r.to {
+							runOf[j] = r
+						}
 					}
 				}
 			}
@@ -115,25 +135,34 @@ func TestPlan(t *testing.T) {
 		}
 		var local, whole []interval
 		for _, v := range p.buffers {
+			if !v.used && !v.pin {
+				continue
+			}
+			if v.in != nil {
+				if v.in.in != nil || v.in.last < v.last || v.in.first >= v.first || v.off != v.in.off || v.scope != v.in.scope {
+					t.Errorf("%s is not in place of %s", v.name, v.in.name)
+				}
+				continue
+			}
+			first, last := v.first, v.last
+			want := ofBatch
 			switch {
-			case !v.used && !v.pin:
-			case v.local:
-				if segmentOf[v.first] != segmentOf[v.last] || p.steps[v.first].global != nil {
-					t.Errorf("%s is local but lives in steps %d to %d", v.name, v.first, v.last)
-				}
-				first, last := partOf[v.first], partOf[v.last]
-				if v.lane != (first != last) {
-					t.Errorf("%s has room for a lane: %t, lives in steps %d to %d", v.name, v.lane, v.first, v.last)
-				}
-				if v.lane {
-					local = append(local, interval{v, first.from, last.to - 1, v.size * p.laneImages()})
-				} else {
-					local = append(local, interval{v, v.first, v.last, v.size * first.chunk})
-				}
 			case v.pin:
 				whole = append(whole, interval{v, 0, len(p.segments), v.size * batch})
+			case segmentOf[first] != segmentOf[last] || p.steps[first].global != nil:
+				whole = append(whole, interval{v, segmentOf[first], segmentOf[last], v.size * batch})
+			case partOf[first] != partOf[last]:
+				want = ofLane
+				local = append(local, interval{v, partOf[first].from, partOf[last].to - 1, v.size * p.laneImages()})
+			case runOf[first] != runOf[last]:
+				want = ofChunk
+				local = append(local, interval{v, runOf[first].from, runOf[last].to - 1, v.size * partOf[first].chunk})
 			default:
-				whole = append(whole, interval{v, segmentOf[v.first], segmentOf[v.last], v.size * batch})
+				want = ofPiece
+				local = append(local, interval{v, first, last, v.size * partOf[first].chunk / runOf[first].pieces})
+			}
+			if v.scope != want {
+				t.Errorf("%s of steps %d to %d has scope %d, not %d", v.name, first, last, v.scope, want)
 			}
 		}
 		if len(local) == 0 || len(whole) == 0 {
@@ -141,6 +170,23 @@ func TestPlan(t *testing.T) {
 		}
 		checkApart(t, local, len(p.workers[0].arena))
 		checkApart(t, whole, len(p.arena))
+	}
+}
+
+// checkRun: where images go in pieces, no step of the run needs complete what another one knows in pieces.
+func checkRun(t *testing.T, p *Program, r run) {
+	t.Helper()
+	if r.pieces == 1 {
+		return
+	}
+	for i, s := range p.steps[r.from:r.to] {
+		for _, v := range s.complete {
+			for j, u := range p.steps[r.from:r.to] {
+				if slices.Contains(u.buffers, v) && !slices.Contains(u.complete, v) {
+					t.Errorf("step %d of a run in pieces needs %s complete, step %d does not", i, v.name, j)
+				}
+			}
+		}
 	}
 }
 

@@ -37,7 +37,8 @@ type pointwise struct {
 	act       Activation
 	quant     *ActQuant
 
-	k, bare kernel.Pointwise // bare: without quantization, for observation
+	k          kernel.Pointwise
+	bare, grid kernel.Pointwise // what comes before quantization, and that alone: for observation
 }
 
 // The order of a chain's parts: one may be joined to another only if all of its parts come before.
@@ -144,11 +145,14 @@ func (n *pointwise) configure() {
 	n.describe(&n.bare)
 	n.bare.Prepare()
 	n.describe(&n.k)
+	n.grid.C = n.y.C
 	if q := n.quant; q != nil {
-		k := &n.k
-		k.Quant, k.QScale, k.QZero, k.QMin, k.QMax, k.PassThrough = q.On, q.Scale, q.Zero, q.QMin, q.QMax, q.PassThrough
+		for _, k := range []*kernel.Pointwise{&n.k, &n.grid} {
+			k.Quant, k.QScale, k.QZero, k.QMin, k.QMax, k.PassThrough = q.On, q.Scale, q.Zero, q.QMin, q.QMax, q.PassThrough
+		}
 	}
 	n.k.Prepare()
+	n.grid.Prepare()
 }
 
 func (n *pointwise) describe(k *kernel.Pointwise) {
@@ -193,26 +197,34 @@ func (n *pointwise) forward(b *builder) {
 			lo, hi := kernel.MinMax(out)
 			q.laneLo[c.lane], q.laneHi[c.lane] = min(q.laneLo[c.lane], lo), max(q.laneHi[c.lane], hi)
 			if q.On {
-				n.k.Forward(out, x.at(c, i), at(res, c, i))
+				n.grid.Forward(out, out, nil)
 			}
 		}
 	}, x, y, res)
+	b.byRows(n.y.H)
+	b.inPlace(x, y)
 	if n.quant != nil {
 		b.p.sites = append(b.p.sites, n.quant)
 	}
 }
 
 func (n *pointwise) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	dy := b.grad(n.y)
+	x := dy // a stand-in
+	if n.readsX(b) {
+		x = b.again(n.x, 0)
+	}
 	var res, dres *buffer
 	var accRes bool
 	if n.res != nil {
-		res = b.value(n.res)
+		if n.bends() {
+			res = b.again(n.res, 0)
+		}
 		dres, accRes = b.gradTarget(n.res)
 	}
 	dx, accX := b.gradTarget(n.x)
 	var dscale, dshift *laneSums[float32]
-	if m := n.norm; m != nil && (m.train || b.wrt[m.gamma] || b.wrt[m.beta]) {
+	if n.sums(b) {
 		dscale, dshift = newLaneSums[float32](n.y.C), newLaneSums[float32](n.y.C)
 	}
 	if n.norm != nil && n.norm.train {
@@ -242,6 +254,13 @@ func (n *pointwise) backward(b *builder) {
 			n.k.Backward(into, intoRes, dy.at(c, i), x.at(c, i), r, s, t, accX, accRes)
 		}
 	}, x, dy, res, dx, dres)
+	b.byRows(n.y.H)
+	if dx != nil && dx != dres && !accX {
+		b.inPlace(dy, dx)
+	}
+	if dres != nil && dx != dres && !accRes {
+		b.inPlace(dy, dres)
+	}
 	if dscale != nil {
 		b.p.finish = append(b.p.finish, func() { n.norm.gradients(b.p, dscale, dshift) })
 	}
@@ -268,6 +287,7 @@ func (n *pointwise) trainBackward(b *builder, x, dy, res, dx, dres *buffer, accX
 			}
 		}
 	}, x, dy, res, dres, g)
+	b.byRows(n.y.H)
 	ka, kb, k0 := make([]float32, n.y.C), make([]float32, n.y.C), make([]float32, n.y.C)
 	count := float32(b.p.batch * n.y.H * n.y.W)
 	b.global("batch norm backward", 1, func(int) {
@@ -277,9 +297,11 @@ func (n *pointwise) trainBackward(b *builder, x, dy, res, dx, dres *buffer, accX
 	if dx == nil {
 		return
 	}
+	x2 := b.again(n.x, 0) // behind the barrier
 	b.image("batch norm backward", 0, func(c *chunk) {
 		for i := c.n0; i < c.n1; i++ {
-			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x.at(c, i), ka, kb, k0, n.y.C, accX)
+			kernel.ChannelAffine2(dx.at(c, i), g.at(c, i), x2.at(c, i), ka, kb, k0, n.y.C, accX)
 		}
-	}, dx, g, x)
+	}, dx, g, x2)
+	b.byRows(n.y.H)
 }

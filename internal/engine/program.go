@@ -27,6 +27,7 @@ type Program struct {
 	outputs   []*Tensor
 	wrt       map[*Param]bool
 	laneGrads map[*Param]*laneSums[float32]
+	products  map[*Param][]productSums
 	straight  map[*Weight]bool // has its straight-through step
 
 	// What happens before the first step and after the last: weights are rounded, then packed; pointwise
@@ -41,6 +42,7 @@ type Program struct {
 	profile *Profile
 
 	layer, phase string  // while building
+	barriers     int     // so far
 	overhead     float64 // of the node whose steps are built
 }
 
@@ -56,12 +58,13 @@ type step struct {
 	weights int                  // floats that it reads for every image anew, or for all images of a chunk once
 	largest int                  // floats of an image in the largest of its buffers
 	scratch func(images int) int // floats of scratch that so many images take; may be nil
-}
 
-// segment is a run of image steps, or one global step.
-type segment struct {
-	from, to int
-	parts    []part
+	// rows is into how many rows the images of a step that can work on some of them may be cut; 0: it cannot. A piece
+	// of all its buffers is then of the same rows, but for those that it needs complete.
+	rows     int
+	complete []*buffer
+	buffers  []*buffer
+	inPlace  [][2]*buffer // what it reads, and what it may write there
 }
 
 // job is what the threads of a program share at a time.
@@ -85,12 +88,18 @@ type worker struct {
 	chunk   chunk
 }
 
-// chunk is the range of images [n0, n1) that a step works on, by a worker, for a lane.
+// chunk is the range of images [n0, n1) that a step works on, by a worker, for a lane, or a piece of one image.
 type chunk struct {
-	p      *Program
-	w      *worker
-	lane   int
-	n0, n1 int
+	p             *Program
+	w             *worker
+	lane          int
+	n0, n1        int
+	piece, pieces int
+}
+
+// rows are those of a map of so many that the piece is of.
+func (c *chunk) rows(of int) (r0, r1 int) {
+	return of / c.pieces * c.piece, of / c.pieces * (c.piece + 1)
 }
 
 // scratch returns n floats that no one else uses until the step ends.
@@ -104,7 +113,7 @@ func newProgram(spec Spec) *Program {
 	return &Program{
 		batch: spec.Batch, threads: min(threads, lanes), phase: "forward",
 		profile: spec.Profile,
-		wrt:     map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, straight: map[*Weight]bool{},
+		wrt:     map[*Param]bool{}, laneGrads: map[*Param]*laneSums[float32]{}, products: map[*Param][]productSums{}, straight: map[*Weight]bool{},
 	}
 }
 
@@ -197,11 +206,15 @@ func (p *Program) runLane(w *worker, lane int) {
 	for _, t := range p.shared.segment.parts {
 		n0, n1 := p.lane(lane)
 		for ; n0 < n1; n0 += t.chunk {
-			w.chunk = chunk{p: p, w: w, lane: lane, n0: n0, n1: min(n0+t.chunk, n1)}
-			for _, st := range p.steps[t.from:t.to] {
-				start := p.profile.start()
-				st.image(&w.chunk)
-				p.profile.stop(st, start, float64(w.chunk.n1-n0))
+			for _, r := range t.runs {
+				for piece := range r.pieces {
+					w.chunk = chunk{p, w, lane, n0, min(n0+t.chunk, n1), piece, r.pieces}
+					for _, st := range p.steps[r.from:r.to] {
+						start := p.profile.start()
+						st.image(&w.chunk)
+						p.profile.stop(st, start, float64(w.chunk.n1-n0)/float64(r.pieces))
+					}
+				}
 			}
 		}
 	}

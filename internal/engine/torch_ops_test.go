@@ -20,6 +20,7 @@ func TestTorch(t *testing.T) {
 	cases = append(cases, shapeCases(t)...)
 	cases = append(cases, lossCases(t)...)
 	cases = append(cases, optimizerCases(t)...)
+	cases = append(cases, methodCases(t)...)
 	cases = append(cases, sharedParamCase(t))
 	askTorch(t, cases, 1e-4)
 }
@@ -50,6 +51,7 @@ func convCases(t *testing.T) (cases []*parity) {
 	}{
 		{"3x3", 5, 7, 5, 3, square(19, 3, 1, 1)},
 		{"3x3 wide", 3, 9, 11, 33, square(40, 3, 1, 1)},
+		{"3x3 by Winograd's algorithm", 3, 9, 10, 32, square(48, 3, 1, 1)},
 		{"3x3 stride 2", 7, 9, 8, 5, square(7, 3, 2, 1)},
 		{"3x3 stride 2 without padding", 2, 8, 8, 16, square(16, 3, 2, 0)},
 		{"1x1", 9, 5, 7, 17, square(13, 1, 1, 0)},

@@ -143,7 +143,7 @@ func (n *tiny) network(quantized bool) (features []*Tensor, logits *Tensor) {
 // Ten steps of the game between generator and quantized network have the losses that PyTorch has.
 func TestTenLosses(t *testing.T) {
 	oracle.Python(t, "torch")
-	n := &tiny{t: t, r: rand.New(rand.NewSource(11)), g: NewGraph(), arrays: map[string][]float32{}, shapes: map[string][]int{}}
+	n := &tiny{t: t, r: rand.New(rand.NewSource(11)), g: NewTrainingGraph(), arrays: map[string][]float32{}, shapes: map[string][]int{}}
 	n.generator()
 	featP, outP := n.network(false)
 	featQ, outQ := n.network(true)

@@ -36,7 +36,7 @@ type attrs map[string]any
 func newParity(t *testing.T, op, name string, batch int, args attrs) *parity {
 	return &parity{
 		Name: op + " " + name, Op: op, Args: args, Tensors: map[string][]int{},
-		t: t, r: rand.New(rand.NewSource(int64(len(name) + 7*batch))), g: NewGraph(), batch: batch,
+		t: t, r: rand.New(rand.NewSource(int64(len(name) + 7*batch))), g: NewTrainingGraph(), batch: batch,
 		data: map[string][]float32{}, got: map[string][]float32{},
 	}
 }
@@ -57,7 +57,7 @@ func (c *parity) input(name string, h, w, ch int) *Tensor {
 func (c *parity) inputOf(name string, data []float32, h, w, ch int) *Tensor {
 	p := NewParam(name, data, false)
 	c.track(p, c.batch, h, w, ch)
-	return c.g.add(&leaf{p: p, t: &Tensor{Name: name, H: h, W: w, C: ch}})
+	return c.g.Variable(p, h, w, ch)
 }
 
 // param adds random numbers around a mean whose gradient is compared.
@@ -123,35 +123,6 @@ func (c *parity) compute(s Spec) *Program {
 		c.want("d "+q.Name, q.Grad)
 	}
 	return p
-}
-
-// leaf is an input whose gradient is kept: a parameter of one map for each image.
-type leaf struct {
-	p *Param
-	t *Tensor
-}
-
-func (n *leaf) label() string    { return n.t.Name }
-func (n *leaf) in() []*Tensor    { return nil }
-func (n *leaf) out() *Tensor     { return n.t }
-func (n *leaf) params() []*Param { return []*Param{n.p} }
-
-func (n *leaf) forward(b *builder) {
-	x := b.value(n.t)
-	b.image("leaf", 0, func(c *chunk) {
-		for i := c.n0; i < c.n1; i++ {
-			copy(x.at(c, i), n.p.Data[i*n.t.Len():])
-		}
-	}, x)
-}
-
-func (n *leaf) backward(b *builder) {
-	dx := b.grad(n.t)
-	b.image("leaf", 0, func(c *chunk) {
-		for i := c.n0; i < c.n1; i++ {
-			copy(n.p.Grad[i*n.t.Len():], dx.at(c, i))
-		}
-	}, dx)
 }
 
 // probe is the loss sum of y*dy: its gradient is whatever one likes.

@@ -69,13 +69,14 @@ func (n *upconv) forward(b *builder) {
 }
 
 func (n *upconv) backward(b *builder) {
-	x, dy := b.value(n.x), b.grad(n.y)
+	x, dy := b.again(n.x, 0), b.grad(n.y)
 	dx, accumulate := b.gradTarget(n.x)
 	var sums *laneSums[float32]
 	flops := 0.0
 	if b.wrt[n.w.Param] {
 		b.trains(n.w)
-		sums = newLaneSums[float32](n.plan.ProductsLen())
+		size := n.x.C * n.y.C
+		sums = b.productSums(n.w.Param, n.plan.ProductsLen()/size, size, n.plan.ProductsGrad)
 		flops += n.plan.Flops()
 	}
 	if dx != nil {
@@ -99,21 +100,4 @@ func (n *upconv) backward(b *builder) {
 			n.plan.Gradients(into, dproducts, x.at(c, i), dy.at(c, i), n.packedGrad, c.scratch(scratch), accumulate)
 		}
 	}, x, dy, dx)
-	if sums != nil {
-		n.weightGrad(b, sums)
-	}
-}
-
-// weightGrad adds the step that turns the gradient of the products' weights into that of w.
-func (n *upconv) weightGrad(b *builder, sums *laneSums[float32]) {
-	size := n.x.C * n.y.C
-	dproducts := make([]float32, n.plan.ProductsLen())
-	tasks := max(1, min(lanes, size/reduceBlock))
-	b.global("upsample + conv 3x3 gradients", tasks, func(t int) {
-		i0, i1 := size*t/tasks, size*(t+1)/tasks
-		for q := 0; q < len(dproducts); q += size {
-			sums.drain(dproducts, q+i0, q+i1)
-		}
-		n.plan.ProductsGrad(n.w.Grad, dproducts, i0, i1)
-	})
 }

@@ -72,16 +72,24 @@ type Conv struct {
 	padX     padding       // of x, for the weight gradient, and for forward if that needs any
 	padY     padding       // of dy, for those of backward that need any
 	weights  weightGrad
+	fast     winogradConv // where it has passes, they take the place of those above
 }
 
-// NewConv plans the convolution s, which must pass Check.
-func NewConv(s ConvShape) *Conv { return newConv(s, selected) }
+// NewConv plans the convolution s, which must pass Check, by the definition or, where that takes longer, by Winograd's
+// algorithm. Which one it is depends on the shape alone, and is the same for all kernel paths.
+func NewConv(s ConvShape) *Conv { return newConv(s, selected, !direct) }
 
-func newConv(s ConvShape, isa isa) *Conv {
+// NewDirectConv plans the convolution s by the definition: sums of integers up to 2^24 are exact.
+func NewDirectConv(s ConvShape) *Conv { return newConv(s, selected, false) }
+
+func newConv(s ConvShape, isa isa, fast bool) *Conv {
 	if err := s.Check(); err != nil {
 		panic("kernel: " + err.Error())
 	}
 	c := &Conv{shape: s, isa: isa, forward: forwardCorrelation(s, isa), backward: backwardCorrelations(s, isa)}
+	if fast {
+		c.fast = planWinograd(s, isa)
+	}
 	c.padX = c.forward.columns()
 	c.forward.split()
 	c.forward.plan(c.padX)
@@ -93,21 +101,36 @@ func newConv(s ConvShape, isa isa) *Conv {
 		c.backward[i].plan(c.padY)
 	}
 	c.weights = planWeightGrad(s, isa, c.padX)
+	if c.forward.pad == (padding{}) && c.weights.f.pad == (padding{}) {
+		c.padX = padding{}
+	}
 	return c
 }
 
 // PackedLen is the length of the weights in the order Forward reads them.
-func (c *Conv) PackedLen() int { return c.forward.packedLen() }
+func (c *Conv) PackedLen() int {
+	if f := c.fast.forward; f != nil {
+		return f.packedLen()
+	}
+	return c.forward.packedLen()
+}
 
 // Pack brings w, [KH][KW][Cin/Groups][Cout], into the order Forward reads.
 func (c *Conv) Pack(dst, w []float32) {
 	need("packed weights", len(dst), c.PackedLen())
 	need("weights", len(w), c.shape.Weights())
+	if f := c.fast.forward; f != nil {
+		f.pack(dst, w, false)
+		return
+	}
 	c.forward.pack(dst, w, c.shape, false)
 }
 
 // PackedGradLen is the length of the weights in the order InputGrad reads them.
 func (c *Conv) PackedGradLen() int {
+	if f := c.fast.backward; f != nil {
+		return f.packedLen()
+	}
 	last := &c.backward[len(c.backward)-1]
 	return last.packedAt + last.packedLen()
 }
@@ -116,6 +139,10 @@ func (c *Conv) PackedGradLen() int {
 func (c *Conv) PackGrad(dst, w []float32) {
 	need("packed weights", len(dst), c.PackedGradLen())
 	need("weights", len(w), c.shape.Weights())
+	if f := c.fast.backward; f != nil {
+		f.pack(dst, w, true)
+		return
+	}
 	for i := range c.backward {
 		c.backward[i].pack(dst, w, c.shape, true)
 	}
@@ -127,7 +154,8 @@ func (c *Conv) ScratchLen() int { return c.BatchScratchLen(1) }
 // BatchScratchLen is the length of the scratch that any call for so many images needs.
 func (c *Conv) BatchScratchLen(images int) int {
 	s := c.shape
-	return max(images*c.padX.scratchLen(s.H, s.W, s.Cin)+c.weights.scratchLen(), images*c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
+	n := max(images*c.padX.scratchLen(s.H, s.W, s.Cin)+c.weights.scratchLen(), images*c.padY.scratchLen(s.OutH(), s.OutW(), s.Cout))
+	return max(n, c.fast.scratchLen())
 }
 
 // Forward sets y, [OutH][OutW][Cout], to the convolution of x, [H][W][Cin], with weights brought into order
@@ -139,6 +167,10 @@ func (c *Conv) ForwardBatch(images int, y, x, packed, scratch []float32) {
 	c.needImages(images, y, x, "y", "x")
 	need("packed weights", len(packed), c.PackedLen())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
+	if f := c.fast.forward; f != nil {
+		f.run(y, x, packed, scratch, images, false)
+		return
+	}
 	s := c.shape
 	x = c.forward.pad.pad(scratch, x, images, s.H, s.W, s.Cin)
 	c.forward.run(y, x, packed, images, false)
@@ -155,6 +187,10 @@ func (c *Conv) InputGradBatch(images int, dx, dy, packedGrad, scratch []float32,
 	c.needImages(images, dy, dx, "dy", "dx")
 	need("packed weights", len(packedGrad), c.PackedGradLen())
 	need("scratch", len(scratch), c.BatchScratchLen(images))
+	if f := c.fast.backward; f != nil {
+		f.run(dx, dy, packedGrad, scratch, images, accumulate)
+		return
+	}
 	s := c.shape
 	padded := c.padY.pad(scratch, dy, images, s.OutH(), s.OutW(), s.Cout)
 	for i := range c.backward {

@@ -13,6 +13,14 @@ const fewColumns = 4
 // split cuts the destination into areas, where that is better than to pad the source: where the edges are single runs
 // of pixels around an interior that is wide enough.
 func (f *correlation) split() {
+	if f.inStencils() {
+		f.stencil, f.zeros = true, make([]float32, f.w*f.cin)
+		return
+	}
+	if f.inStrips() {
+		f.strips, f.zeros = true, make([]float32, f.cin)
+		return
+	}
 	if f.columns() == (padding{}) || f.pixels > 1 || f.depthwise && f.cin%f.isa.lanes() != 0 {
 		return
 	}
@@ -62,8 +70,8 @@ func (f *correlation) insideCols(v window, col int) bool {
 	return x >= 0 && x < f.w
 }
 
-// runAreas computes images area by area.
-func (f *correlation) runAreas(dst, src, packed []float32, images int, accumulate bool) {
+// runAreas computes rows top to bottom of images area by area. With more than one image, those are all rows.
+func (f *correlation) runAreas(dst, src, packed []float32, images, top, bottom int, accumulate bool) {
 	together := images
 	if f.packedLen() <= fewWeights {
 		together = 1
@@ -74,10 +82,15 @@ func (f *correlation) runAreas(dst, src, packed []float32, images int, accumulat
 				t := f.tile(src, packed, g, i, accumulate)
 				for image := first; image < min(first+together, images); image++ {
 					t.x = src[image*f.src:]
-					for j := range f.areas {
-						a := &f.areas[j]
+					for _, a := range f.areas {
+						a.rows = min(a.row+a.rows, bottom)
+						a.row = max(a.row, top)
+						a.rows -= a.row
+						if a.rows <= 0 {
+							continue
+						}
 						for r := range a.lines() {
-							f.line(&t, a, r, dst[image*f.dst:], f.channelAt(g, b), g*(f.cout/f.groups)+b.channel)
+							f.line(&t, &a, r, dst[image*f.dst:], top, f.channelAt(g, b), g*(f.cout/f.groups)+b.channel)
 						}
 					}
 				}
@@ -92,8 +105,9 @@ func (a *area) upright() bool { return a.rows > a.cols }
 // lines is the number of rows, or columns, that the area is gone through by.
 func (a *area) lines() int { return min(a.rows, a.cols) }
 
-// line computes a row or column of an area, for the channels at from of the source and at into of the destination.
-func (f *correlation) line(t *tile, a *area, i int, dst []float32, from, into int) {
+// line computes a row or column of an area, for the channels at from of the source and at into of the destination, which
+// begins with row top.
+func (f *correlation) line(t *tile, a *area, i int, dst []float32, top, from, into int) {
 	row, col, n := a.row, a.col, a.cols
 	if a.upright() {
 		col, n = col+i, a.rows
@@ -104,6 +118,6 @@ func (f *correlation) line(t *tile, a *area, i int, dst []float32, from, into in
 	}
 	t.taps = a.taps
 	t.xAt = row*f.stepY*f.srcRow + col*f.stepX*f.cin + from
-	t.dst = dst[f.dstAt+row*f.dstRow+col*f.dstStep+into:]
+	t.dst = dst[f.dstAt+(row-top)*f.dstRow+col*f.dstStep+into:]
 	t.row(f.isa, n)
 }

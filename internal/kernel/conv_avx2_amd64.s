@@ -876,6 +876,17 @@ TEXT ·gradTileAVX2x1(SB), NOSPLIT, $0-8
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
+
 row:
 	MOVQ SI, BX
 	MOVQ DI, DX
@@ -2177,6 +2188,17 @@ TEXT ·depthwiseGradTileAVX2x1(SB), NOSPLIT, $0-8
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
+
 row:
 	MOVQ SI, BX
 	MOVQ DI, DX
@@ -2864,6 +2886,17 @@ TEXT ·gradTileAVX2x2(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
+
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
 
 row:
 	MOVQ SI, BX
@@ -3644,6 +3677,17 @@ TEXT ·depthwiseGradTileAVX2x2(SB), NOSPLIT, $0-8
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
+
+	// dw, which may be far, is there when the sums are
+	MOVQ gradTile_dw(AX), BX
+	MOVQ gradTile_dwRow(AX), DX
+	MOVQ R13, CX
+
+fetch:
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x4B; BYTE $0x0 // PREFETCHW 0(BX)
+	LEAQ (BX)(DX*4), BX
+	DECQ CX
+	JNE fetch
 
 row:
 	MOVQ SI, BX

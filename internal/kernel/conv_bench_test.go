@@ -8,7 +8,8 @@ import (
 )
 
 // BenchmarkConv reports the best rate over single images of a batch that does not fit into the second-level
-// cache, and its share of the peak that was measured in between.
+// cache, and its share of the peak that was measured in between. Operations are those of the definition, also where
+// Winograd's algorithm executes fewer; ZAQ_KERNELS=direct is without it.
 func BenchmarkConv(b *testing.B) {
 	for _, s := range []struct{ c, hw, k, stride int }{
 		{16, 32, 3, 1}, {32, 16, 3, 1}, {64, 8, 3, 1}, {128, 32, 3, 1}, {64, 32, 3, 1},
@@ -39,6 +40,7 @@ func benchmarkConv(b *testing.B, s ConvShape) {
 	batch := max(2, 1<<20/(xn+yn))
 	x, y, w := normal(r, batch*xn), normal(r, batch*yn), normal(r, s.Weights())
 	packed, packedGrad, scratch := make([]float32, c.PackedLen()), make([]float32, c.PackedGradLen()), make([]float32, c.ScratchLen())
+	dw := make([]float32, max(s.Weights(), c.Products()*s.Cin*s.Cout))
 	c.Pack(packed, w)
 	c.PackGrad(packedGrad, w)
 	image := func(i int) (x0, y0 []float32) { return x[i*xn : (i+1)*xn], y[i*yn : (i+1)*yn] }
@@ -57,7 +59,7 @@ func benchmarkConv(b *testing.B, s ConvShape) {
 	b.Run("weightgrad", func(b *testing.B) {
 		benchmarkRate(b, s.Flops(), batch, func(i int) {
 			x, y := image(i)
-			c.WeightGrad(w, x, y, scratch)
+			c.WeightGrad(dw, x, y, scratch)
 		})
 	})
 }

@@ -34,6 +34,9 @@ type correlation struct {
 	// Set by plan.
 	pad     padding
 	areas   []area // of the destination, where the source is not padded
+	strips  bool   // computed in strips, and the source not padded
+	stencil bool   // computed by stencil, and the source not padded
+	zeros   []float32
 	taps    []tap
 	tapRow  []int // source row of each tap, relative to r*stepY
 	tapStep int   // distance of a depthwise tap's windows in pixels
@@ -82,7 +85,7 @@ func (f *correlation) cols() int { return ceilDiv(f.width, f.pixels) }
 
 // plan prepares the tiles for a source padded by p, or for one that is not where there are areas.
 func (f *correlation) plan(p padding) {
-	if f.areas != nil {
+	if f.unpadded() {
 		p = padding{}
 	}
 	f.pad = p
@@ -97,7 +100,7 @@ func (f *correlation) plan(p padding) {
 		a := &f.areas[i]
 		a.taps, _ = f.tapsOf(f.windows, func(v window) bool { return f.insideRows(v, a.row) && f.insideCols(v, a.col) })
 	}
-	if f.areas != nil {
+	if f.unpadded() {
 		return
 	}
 
@@ -193,8 +196,12 @@ const fewWeights = 8 << 10
 func (f *correlation) run(dst, src, packed []float32, images int, accumulate bool) {
 	packed = packed[f.packedAt:]
 	switch {
+	case f.stencil:
+		f.runStencils(dst, src, packed, images, 0, f.rows, accumulate)
+	case f.strips:
+		f.runStrips(dst, src, packed, images, accumulate)
 	case f.areas != nil:
-		f.runAreas(dst, src, packed, images, accumulate)
+		f.runAreas(dst, src, packed, images, 0, f.rows, accumulate)
 	case f.flat:
 		f.runRows(dst, src, packed, 1, f.width*images, accumulate)
 	case f.packedLen() <= fewWeights:
@@ -261,10 +268,13 @@ func (f *correlation) tapsInside(r int) []tap {
 	return f.taps[lo:hi]
 }
 
+// unpadded reports whether the source is read as it is, though windows reach beyond it.
+func (f *correlation) unpadded() bool { return f.areas != nil || f.strips || f.stencil }
+
 // columns returns the padding that f's windows and vectors reach into; none where there are areas.
 func (f *correlation) columns() padding {
 	var p padding
-	if f.areas != nil {
+	if f.unpadded() {
 		return p
 	}
 	for _, v := range f.windows {

@@ -100,13 +100,13 @@ func TestConv(t *testing.T) {
 	for _, isa := range supported() {
 		t.Run(isa.String(), func(t *testing.T) {
 			for _, s := range awkwardShapes() {
-				t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConv(t, isa, s) })
+				t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConv(t, s, newConv(s, isa, false)) })
 			}
 		})
 	}
 }
 
-func checkConv(t *testing.T, isa isa, s ConvShape) {
+func checkConv(t *testing.T, s ConvShape, c *Conv) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // with a trace, should a kernel run into a fence
 	r := rand.New(rand.NewPCG(uint64(s.H*s.W), uint64(s.Cin*s.Cout)))
 	x, w := fenced(t, s.H*s.W*s.Cin), fenced(t, s.Weights())
@@ -116,7 +116,6 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 	}
 	wantY, wantDx, wantDw := naiveConv(s, x, w, dy)
 
-	c := newConv(s, isa)
 	scratch := newOperand(t, c.ScratchLen(), nan)
 	report := func(name string, got *operand, want []float64, depth int) {
 		t.Helper()
@@ -157,8 +156,21 @@ func checkConv(t *testing.T, isa isa, s ConvShape) {
 		dw.data[i] = float32(i % 5)
 		wantDw[i] += float64(i % 5)
 	}
-	c.WeightGrad(dw.data, x, dy, scratch.data)
+	addWeightGrad(c, dw.data, x, dy, scratch.data, 1)
 	report("WeightGrad", dw, wantDw, s.OutH()*s.OutW())
+}
+
+// addWeightGrad adds the gradient of images to dw, by way of the products where there are any.
+func addWeightGrad(c *Conv, dw, x, dy, scratch []float32, images int) {
+	if c.Products() == 0 {
+		c.WeightGradBatch(images, dw, x, dy, scratch)
+		return
+	}
+	n := c.shape.Cin * c.shape.Cout
+	sums := make([]float32, c.Products()*n)
+	c.WeightGradBatch(images, sums, x, dy, scratch)
+	c.ProductsGrad(dw, sums, 0, n/3)
+	c.ProductsGrad(dw, sums, n/3, n)
 }
 
 // A batch is what its images are one by one: the same bits, but for sums over it.
@@ -168,20 +180,19 @@ func TestConvBatch(t *testing.T) {
 		t.Run(isa.String(), func(t *testing.T) {
 			for i, s := range awkwardShapes() {
 				if i%3 == 0 || s.KH*s.KW == 1 {
-					t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConvBatch(t, isa, s, images) })
+					t.Run(fmt.Sprintf("%+v", s), func(t *testing.T) { checkConvBatch(t, s, newConv(s, isa, false), images) })
 				}
 			}
 		})
 	}
 }
 
-func checkConvBatch(t *testing.T, isa isa, s ConvShape, images int) {
+func checkConvBatch(t *testing.T, s ConvShape, c *Conv, images int) {
 	r := rand.New(rand.NewPCG(uint64(s.H*s.W), uint64(s.Cin*s.Cout)))
 	xn, yn := s.H*s.W*s.Cin, s.OutH()*s.OutW()*s.Cout
 	x, w, dy := fenced(t, images*xn), normal(r, s.Weights()), fenced(t, images*yn)
 	copy(x, normal(r, len(x)))
 	copy(dy, normal(r, len(dy)))
-	c := newConv(s, isa)
 	packed, packedGrad := make([]float32, c.PackedLen()), make([]float32, c.PackedGradLen())
 	c.Pack(packed, w)
 	c.PackGrad(packedGrad, w)
@@ -189,7 +200,7 @@ func checkConvBatch(t *testing.T, isa isa, s ConvShape, images int) {
 	y, dx, dw := newOperand(t, len(dy), nan), newOperand(t, len(x), 1), newOperand(t, len(w), 1)
 	c.ForwardBatch(images, y.data, x, packed, scratch.data)
 	c.InputGradBatch(images, dx.data, dy, packedGrad, scratch.data, true)
-	c.WeightGradBatch(images, dw.data, x, dy, scratch.data)
+	addWeightGrad(c, dw.data, x, dy, scratch.data, images)
 	wantY, wantDx, wantDw := make([]float32, len(dy)), make([]float32, len(x)), make([]float64, len(w))
 	for i := range wantDx {
 		wantDx[i] = 1

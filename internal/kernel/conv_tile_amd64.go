@@ -50,6 +50,25 @@ func (t *gradTile) run(isa isa) {
 	}
 }
 
+func (t *strip) run(isa isa) {
+	switch {
+	case isa != isaAVX512:
+		t.runGo(isa.lanes())
+	case t.vectors == 1:
+		stripAVX512x1(t)
+	default:
+		stripAVX512x2(t)
+	}
+}
+
+func (t *gradStrip) run(isa isa) {
+	if isa != isaAVX512 {
+		t.runGo()
+		return
+	}
+	gradStripAVX512(t)
+}
+
 // The functions below are the loop of type tile, each for as many vectors as its name ends with.
 
 //go:noescape
@@ -106,3 +125,69 @@ func depthwiseGradTileAVX512x1(t *gradTile)
 
 //go:noescape
 func depthwiseGradTileAVX512x2(t *gradTile)
+
+//go:noescape
+func stripAVX512x1(t *strip)
+
+//go:noescape
+func stripAVX512x2(t *strip)
+
+//go:noescape
+func gradStripAVX512(t *gradStrip)
+
+func (t *stencil) run(isa isa) {
+	switch {
+	case isa != isaAVX512:
+		t.runGo(isa.lanes())
+	case t.vectors == 1 && t.stride == 1:
+		stencilAVX512x1by1(t)
+	case t.vectors == 1:
+		stencilAVX512x1by2(t)
+	case t.stride == 1:
+		stencilAVX512x2by1(t)
+	default:
+		stencilAVX512x2by2(t)
+	}
+}
+
+func (t *gradStencil) run(isa isa) {
+	switch {
+	case isa != isaAVX512:
+		t.runGo(isa.lanes())
+	case t.vectors == 1 && t.stride == 1:
+		gradStencilAVX512x1by1(t)
+	case t.vectors == 1:
+		gradStencilAVX512x1by2(t)
+	case t.stride == 1:
+		gradStencilAVX512x2by1(t)
+	default:
+		gradStencilAVX512x2by2(t)
+	}
+}
+
+// The functions below are the loops of types stencil and gradStencil, each for as many vectors and the stride that its
+// name ends with.
+
+//go:noescape
+func stencilAVX512x1by1(t *stencil)
+
+//go:noescape
+func stencilAVX512x1by2(t *stencil)
+
+//go:noescape
+func stencilAVX512x2by1(t *stencil)
+
+//go:noescape
+func stencilAVX512x2by2(t *stencil)
+
+//go:noescape
+func gradStencilAVX512x1by1(t *gradStencil)
+
+//go:noescape
+func gradStencilAVX512x1by2(t *gradStencil)
+
+//go:noescape
+func gradStencilAVX512x2by1(t *gradStencil)
+
+//go:noescape
+func gradStencilAVX512x2by2(t *gradStencil)

@@ -118,3 +118,13 @@ func depthwiseGradTileNEONx3(t *gradTile)
 
 //go:noescape
 func depthwiseGradTileNEONx4(t *gradTile)
+
+// Strips are for vectors so long that a tile of one of them needs as many fetches as multiplications.
+
+func (t *strip) run(i isa) { t.runGo(i.lanes()) }
+
+func (t *gradStrip) run(isa) { t.runGo() }
+
+func (t *stencil) run(i isa) { t.runGo(i.lanes()) }
+
+func (t *gradStencil) run(i isa) { t.runGo(i.lanes()) }

@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// EnvPath is the environment variable that forces a kernel path by its name.
+// EnvPath is the environment variable that forces a kernel path by its name. With ",direct" behind the name, or
+// "direct" in its place, all convolutions go by the definition.
 const EnvPath = "ZAQ_KERNELS"
 
 // isa is an instruction set that kernels are written for, in ascending order of preference.
@@ -30,7 +31,19 @@ func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"
 
 // selected is the instruction set of every kernel called through the package's API; selectErr tells why it
 // is not the one the environment asks for.
-var selected, selectErr = selectISA(os.Getenv(EnvPath), supported())
+var selected, selectErr = selectISA(path, supported())
+
+// path is what the environment asks for, and direct whether it forbids Winograd's algorithm.
+var path, direct = splitPath(os.Getenv(EnvPath))
+
+const onlyDirect = "direct"
+
+func splitPath(env string) (name string, direct bool) {
+	if env == onlyDirect {
+		return "", true
+	}
+	return strings.CutSuffix(env, ","+onlyDirect)
+}
 
 // selectISA returns the instruction set called name, or the best of those available if name is empty or
 // cannot be had.
@@ -49,8 +62,14 @@ func selectISA(name string, available []isa) (isa, error) {
 	return best, fmt.Errorf("%s=%s: not supported by this processor and build, which have %s", EnvPath, name, strings.Join(names, ", "))
 }
 
-// Path is the name of the kernels in use: "avx512", "avx2", "neon" or "go".
-func Path() string { return selected.String() }
+// Path is the name of the kernels in use: "avx512", "avx2", "neon" or "go", with ",direct" behind it where all
+// convolutions go by the definition.
+func Path() string {
+	if direct {
+		return selected.String() + "," + onlyDirect
+	}
+	return selected.String()
+}
 
 // PathErr is non-nil where the environment asks for kernels that this processor or build does not have;
 // Path then names the best ones it has.

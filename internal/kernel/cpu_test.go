@@ -32,3 +32,14 @@ func TestSelectISA(t *testing.T) {
 		}
 	}
 }
+
+func TestSplitPath(t *testing.T) {
+	for env, want := range map[string]struct {
+		name   string
+		direct bool
+	}{"": {"", false}, "avx2": {"avx2", false}, "direct": {"", true}, "avx2,direct": {"avx2", true}, "go,direct": {"go", true}, "direct,go": {"direct,go", false}} {
+		if name, direct := splitPath(env); name != want.name || direct != want.direct {
+			t.Errorf("splitPath(%q) = %q, %v", env, name, direct)
+		}
+	}
+}

@@ -4,6 +4,9 @@ import (
 	"math"
 )
 
+// Stream copies x to y, which is not read soon: past the cache, where the machine can.
+func Stream(y, x []float32) { impl.stream(y, x[:len(y)]) }
+
 // Add computes y = a + b. y may be a or b.
 func Add(y, a, b []float32) { impl.add(y, a[:len(y)], b[:len(y)]) }
 
@@ -52,6 +55,8 @@ func MinMax(x []float32) (lo, hi float32) {
 	ChannelMinMax(l[:], h[:], x, 1)
 	return l[0], h[0]
 }
+
+func streamGo(y, x []float32) { copy(y, x) }
 
 func addGo(y, a, b []float32) {
 	for i := range y {

@@ -5,6 +5,84 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// func streamAVX2
+TEXT ·streamAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), DI
+	MOVQ y_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
+	TESTQ $63, DI
+	JNZ plain1
+	XORL AX, AX
+	XORL R13, R13
+	SUBQ $32, CX
+	JLT rest3
+loop2:
+	VMOVUPS (SI)(AX*1), Y0
+	VMOVUPS 32(SI)(AX*1), Y1
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMOVUPS 96(SI)(AX*1), Y3
+	VMOVNTPS Y0, (DI)(AX*1)
+	VMOVNTPS Y1, 32(DI)(AX*1)
+	VMOVNTPS Y2, 64(DI)(AX*1)
+	VMOVNTPS Y3, 96(DI)(AX*1)
+	ADDQ $128, AX
+	SUBQ $32, CX
+	JGE loop2
+rest3:
+	ADDQ $32, CX
+tail5:
+	TESTQ CX, CX
+	JLE last4
+	MOVL $8, BX
+	SUBQ CX, BX
+	CMOVQLT R13, BX
+	LEAQ masks<>(SB), R14
+	VMOVUPS (R14)(BX*4), Y14
+	VMASKMOVPS (SI)(AX*1), Y14, Y0
+	VMASKMOVPS Y0, Y14, (DI)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JMP tail5
+last4:
+	SFENCE
+	VZEROUPPER
+	RET
+plain1:
+	XORL AX, AX
+	XORL R13, R13
+	SUBQ $32, CX
+	JLT rest8
+loop7:
+	VMOVUPS (SI)(AX*1), Y0
+	VMOVUPS 32(SI)(AX*1), Y1
+	VMOVUPS 64(SI)(AX*1), Y2
+	VMOVUPS 96(SI)(AX*1), Y3
+	VMOVUPS Y0, (DI)(AX*1)
+	VMOVUPS Y1, 32(DI)(AX*1)
+	VMOVUPS Y2, 64(DI)(AX*1)
+	VMOVUPS Y3, 96(DI)(AX*1)
+	ADDQ $128, AX
+	SUBQ $32, CX
+	JGE loop7
+rest8:
+	ADDQ $32, CX
+tail10:
+	TESTQ CX, CX
+	JLE last9
+	MOVL $8, BX
+	SUBQ CX, BX
+	CMOVQLT R13, BX
+	LEAQ masks<>(SB), R14
+	VMOVUPS (R14)(BX*4), Y14
+	VMASKMOVPS (SI)(AX*1), Y14, Y0
+	VMASKMOVPS Y0, Y14, (DI)(AX*1)
+	ADDQ $32, AX
+	SUBQ $8, CX
+	JMP tail10
+last9:
+	VZEROUPPER
+	RET
+
 // func addAVX2
 TEXT ·addAVX2(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), DI
@@ -14,8 +92,8 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-72
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $32, CX
-	JLT rest2
-loop1:
+	JLT rest12
+loop11:
 	VMOVUPS (SI)(AX*1), Y0
 	VMOVUPS 32(SI)(AX*1), Y1
 	VMOVUPS 64(SI)(AX*1), Y2
@@ -30,12 +108,12 @@ loop1:
 	VMOVUPS Y3, 96(DI)(AX*1)
 	ADDQ $128, AX
 	SUBQ $32, CX
-	JGE loop1
-rest2:
+	JGE loop11
+rest12:
 	ADDQ $32, CX
-tail4:
+tail14:
 	TESTQ CX, CX
-	JLE last3
+	JLE last13
 	MOVL $8, BX
 	SUBQ CX, BX
 	CMOVQLT R13, BX
@@ -47,8 +125,8 @@ tail4:
 	VMASKMOVPS Y0, Y14, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JMP tail4
-last3:
+	JMP tail14
+last13:
 	VZEROUPPER
 	RET
 
@@ -74,32 +152,32 @@ TEXT ·addRowsAVX2(SB), NOSPLIT, $0-120
 	LEAQ masks<>(SB), R14
 	VMOVUPS (R14)(BX*4), Y14
 	MOVQ rows+80(FP), R12
-row5:
+row15:
 	XORL AX, AX
 	MOVQ DX, CX
 	SUBQ $8, CX
-	JLT rest7
-loop6:
+	JLT rest17
+loop16:
 	VMOVUPS (SI)(AX*1), Y0
 	VMOVUPS (R8)(AX*1), Y1
 	VFMADD231PS Y12, Y1, Y0
 	VMOVUPS Y0, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JGE loop6
-rest7:
+	JGE loop16
+rest17:
 	CMPQ CX, $-8
-	JEQ next8
+	JEQ next18
 	VMASKMOVPS (SI)(AX*1), Y14, Y0
 	VMASKMOVPS (R8)(AX*1), Y14, Y1
 	VFMADD231PS Y12, Y1, Y0
 	VMASKMOVPS Y0, Y14, (DI)(AX*1)
-next8:
+next18:
 	ADDQ R9, DI
 	ADDQ R10, SI
 	ADDQ R11, R8
 	DECQ R12
-	JNE row5
+	JNE row15
 	VZEROUPPER
 	RET
 
@@ -112,8 +190,8 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-52
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $32, CX
-	JLT rest10
-loop9:
+	JLT rest20
+loop19:
 	VMOVUPS (SI)(AX*1), Y0
 	VMOVUPS 32(SI)(AX*1), Y1
 	VMOVUPS 64(SI)(AX*1), Y2
@@ -128,12 +206,12 @@ loop9:
 	VMOVUPS Y3, 96(DI)(AX*1)
 	ADDQ $128, AX
 	SUBQ $32, CX
-	JGE loop9
-rest10:
+	JGE loop19
+rest20:
 	ADDQ $32, CX
-tail12:
+tail22:
 	TESTQ CX, CX
-	JLE last11
+	JLE last21
 	MOVL $8, BX
 	SUBQ CX, BX
 	CMOVQLT R13, BX
@@ -145,8 +223,8 @@ tail12:
 	VMASKMOVPS Y0, Y14, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JMP tail12
-last11:
+	JMP tail22
+last21:
 	VZEROUPPER
 	RET
 
@@ -158,8 +236,8 @@ TEXT ·scaleByAVX2(SB), NOSPLIT, $0-28
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $32, CX
-	JLT rest14
-loop13:
+	JLT rest24
+loop23:
 	VMOVUPS (DI)(AX*1), Y0
 	VMOVUPS 32(DI)(AX*1), Y1
 	VMOVUPS 64(DI)(AX*1), Y2
@@ -174,12 +252,12 @@ loop13:
 	VMOVUPS Y3, 96(DI)(AX*1)
 	ADDQ $128, AX
 	SUBQ $32, CX
-	JGE loop13
-rest14:
+	JGE loop23
+rest24:
 	ADDQ $32, CX
-tail16:
+tail26:
 	TESTQ CX, CX
-	JLE last15
+	JLE last25
 	MOVL $8, BX
 	SUBQ CX, BX
 	CMOVQLT R13, BX
@@ -190,8 +268,8 @@ tail16:
 	VMASKMOVPS Y0, Y14, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JMP tail16
-last15:
+	JMP tail26
+last25:
 	VZEROUPPER
 	RET
 
@@ -209,8 +287,8 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-48
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $8, CX
-	JLT rest18
-loop17:
+	JLT rest28
+loop27:
 	VMOVUPS (SI)(AX*1), Y0
 	VANDNPS Y0, Y7, Y1
 	VMULPS Y0, Y0, Y2
@@ -257,12 +335,12 @@ loop17:
 	VMOVUPS Y3, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JGE loop17
-rest18:
+	JGE loop27
+rest28:
 	ADDQ $8, CX
-tail20:
+tail30:
 	TESTQ CX, CX
-	JLE last19
+	JLE last29
 	MOVL $8, BX
 	SUBQ CX, BX
 	CMOVQLT R13, BX
@@ -314,8 +392,8 @@ tail20:
 	VMASKMOVPS Y3, Y14, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JMP tail20
-last19:
+	JMP tail30
+last29:
 	VZEROUPPER
 	RET
 
@@ -330,8 +408,8 @@ TEXT ·tanhBackwardAVX2(SB), NOSPLIT, $0-73
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $32, CX
-	JLT rest22
-loop21:
+	JLT rest32
+loop31:
 	VMOVUPS (SI)(AX*1), Y0
 	VMOVUPS (R8)(AX*1), Y4
 	VMOVAPS Y12, Y8
@@ -349,30 +427,30 @@ loop21:
 	VMOVAPS Y12, Y11
 	VFNMADD231PS Y7, Y7, Y11
 	TESTL $1, R12
-	JZ skip24
+	JZ skip34
 	VFMADD213PS (DI)(AX*1), Y8, Y0
 	VFMADD213PS 32(DI)(AX*1), Y9, Y1
 	VFMADD213PS 64(DI)(AX*1), Y10, Y2
 	VFMADD213PS 96(DI)(AX*1), Y11, Y3
-	JMP end25
-skip24:
+	JMP end35
+skip34:
 	VMULPS Y8, Y0, Y0
 	VMULPS Y9, Y1, Y1
 	VMULPS Y10, Y2, Y2
 	VMULPS Y11, Y3, Y3
-end25:
+end35:
 	VMOVUPS Y0, (DI)(AX*1)
 	VMOVUPS Y1, 32(DI)(AX*1)
 	VMOVUPS Y2, 64(DI)(AX*1)
 	VMOVUPS Y3, 96(DI)(AX*1)
 	ADDQ $128, AX
 	SUBQ $32, CX
-	JGE loop21
-rest22:
+	JGE loop31
+rest32:
 	ADDQ $32, CX
-tail26:
+tail36:
 	TESTQ CX, CX
-	JLE last23
+	JLE last33
 	MOVL $8, BX
 	SUBQ CX, BX
 	CMOVQLT R13, BX
@@ -383,18 +461,18 @@ tail26:
 	VMOVAPS Y12, Y8
 	VFNMADD231PS Y4, Y4, Y8
 	TESTL $1, R12
-	JZ skip27
+	JZ skip37
 	VMASKMOVPS (DI)(AX*1), Y14, Y15
 	VFMADD213PS Y15, Y8, Y0
-	JMP end28
-skip27:
+	JMP end38
+skip37:
 	VMULPS Y8, Y0, Y0
-end28:
+end38:
 	VMASKMOVPS Y0, Y14, (DI)(AX*1)
 	ADDQ $32, AX
 	SUBQ $8, CX
-	JMP tail26
-last23:
+	JMP tail36
+last33:
 	VZEROUPPER
 	RET
 

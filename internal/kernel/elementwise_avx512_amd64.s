@@ -5,6 +5,80 @@
 #include "go_asm.h"
 #include "textflag.h"
 
+// func streamAVX512
+TEXT ·streamAVX512(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), DI
+	MOVQ y_len+8(FP), CX
+	MOVQ x_base+24(FP), SI
+	TESTQ $63, DI
+	JNZ plain1
+	XORL AX, AX
+	XORL R13, R13
+	SUBQ $64, CX
+	JLT rest3
+loop2:
+	VMOVUPS (SI)(AX*1), Z0
+	VMOVUPS 64(SI)(AX*1), Z1
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMOVUPS 192(SI)(AX*1), Z3
+	VMOVNTPS Z0, (DI)(AX*1)
+	VMOVNTPS Z1, 64(DI)(AX*1)
+	VMOVNTPS Z2, 128(DI)(AX*1)
+	VMOVNTPS Z3, 192(DI)(AX*1)
+	ADDQ $256, AX
+	SUBQ $64, CX
+	JGE loop2
+rest3:
+	ADDQ $64, CX
+tail5:
+	TESTQ CX, CX
+	JLE last4
+	MOVL $-1, BX
+	BZHIL CX, BX, BX
+	KMOVW BX, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JMP tail5
+last4:
+	SFENCE
+	VZEROUPPER
+	RET
+plain1:
+	XORL AX, AX
+	XORL R13, R13
+	SUBQ $64, CX
+	JLT rest8
+loop7:
+	VMOVUPS (SI)(AX*1), Z0
+	VMOVUPS 64(SI)(AX*1), Z1
+	VMOVUPS 128(SI)(AX*1), Z2
+	VMOVUPS 192(SI)(AX*1), Z3
+	VMOVUPS Z0, (DI)(AX*1)
+	VMOVUPS Z1, 64(DI)(AX*1)
+	VMOVUPS Z2, 128(DI)(AX*1)
+	VMOVUPS Z3, 192(DI)(AX*1)
+	ADDQ $256, AX
+	SUBQ $64, CX
+	JGE loop7
+rest8:
+	ADDQ $64, CX
+tail10:
+	TESTQ CX, CX
+	JLE last9
+	MOVL $-1, BX
+	BZHIL CX, BX, BX
+	KMOVW BX, K1
+	VMOVUPS.Z (SI)(AX*1), K1, Z0
+	VMOVUPS Z0, K1, (DI)(AX*1)
+	ADDQ $64, AX
+	SUBQ $16, CX
+	JMP tail10
+last9:
+	VZEROUPPER
+	RET
+
 // func addAVX512
 TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), DI
@@ -14,8 +88,8 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $64, CX
-	JLT rest2
-loop1:
+	JLT rest12
+loop11:
 	VMOVUPS (SI)(AX*1), Z0
 	VMOVUPS 64(SI)(AX*1), Z1
 	VMOVUPS 128(SI)(AX*1), Z2
@@ -30,12 +104,12 @@ loop1:
 	VMOVUPS Z3, 192(DI)(AX*1)
 	ADDQ $256, AX
 	SUBQ $64, CX
-	JGE loop1
-rest2:
+	JGE loop11
+rest12:
 	ADDQ $64, CX
-tail4:
+tail14:
 	TESTQ CX, CX
-	JLE last3
+	JLE last13
 	MOVL $-1, BX
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
@@ -44,8 +118,8 @@ tail4:
 	VMOVUPS Z0, K1, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JMP tail4
-last3:
+	JMP tail14
+last13:
 	VZEROUPPER
 	RET
 
@@ -69,32 +143,32 @@ TEXT ·addRowsAVX512(SB), NOSPLIT, $0-120
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
 	MOVQ rows+80(FP), R12
-row5:
+row15:
 	XORL AX, AX
 	MOVQ DX, CX
 	SUBQ $16, CX
-	JLT rest7
-loop6:
+	JLT rest17
+loop16:
 	VMOVUPS (SI)(AX*1), Z0
 	VMOVUPS (R8)(AX*1), Z1
 	VFMADD231PS Z12, Z1, Z0
 	VMOVUPS Z0, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JGE loop6
-rest7:
+	JGE loop16
+rest17:
 	CMPQ CX, $-16
-	JEQ next8
+	JEQ next18
 	VMOVUPS.Z (SI)(AX*1), K1, Z0
 	VMOVUPS.Z (R8)(AX*1), K1, Z1
 	VFMADD231PS Z12, Z1, Z0
 	VMOVUPS Z0, K1, (DI)(AX*1)
-next8:
+next18:
 	ADDQ R9, DI
 	ADDQ R10, SI
 	ADDQ R11, R8
 	DECQ R12
-	JNE row5
+	JNE row15
 	VZEROUPPER
 	RET
 
@@ -107,8 +181,8 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-52
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $64, CX
-	JLT rest10
-loop9:
+	JLT rest20
+loop19:
 	VMOVUPS (SI)(AX*1), Z0
 	VMOVUPS 64(SI)(AX*1), Z1
 	VMOVUPS 128(SI)(AX*1), Z2
@@ -123,12 +197,12 @@ loop9:
 	VMOVUPS Z3, 192(DI)(AX*1)
 	ADDQ $256, AX
 	SUBQ $64, CX
-	JGE loop9
-rest10:
+	JGE loop19
+rest20:
 	ADDQ $64, CX
-tail12:
+tail22:
 	TESTQ CX, CX
-	JLE last11
+	JLE last21
 	MOVL $-1, BX
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
@@ -137,8 +211,8 @@ tail12:
 	VMOVUPS Z0, K1, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JMP tail12
-last11:
+	JMP tail22
+last21:
 	VZEROUPPER
 	RET
 
@@ -150,8 +224,8 @@ TEXT ·scaleByAVX512(SB), NOSPLIT, $0-28
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $64, CX
-	JLT rest14
-loop13:
+	JLT rest24
+loop23:
 	VMOVUPS (DI)(AX*1), Z0
 	VMOVUPS 64(DI)(AX*1), Z1
 	VMOVUPS 128(DI)(AX*1), Z2
@@ -166,12 +240,12 @@ loop13:
 	VMOVUPS Z3, 192(DI)(AX*1)
 	ADDQ $256, AX
 	SUBQ $64, CX
-	JGE loop13
-rest14:
+	JGE loop23
+rest24:
 	ADDQ $64, CX
-tail16:
+tail26:
 	TESTQ CX, CX
-	JLE last15
+	JLE last25
 	MOVL $-1, BX
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
@@ -180,8 +254,8 @@ tail16:
 	VMOVUPS Z0, K1, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JMP tail16
-last15:
+	JMP tail26
+last25:
 	VZEROUPPER
 	RET
 
@@ -199,8 +273,8 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-48
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $16, CX
-	JLT rest18
-loop17:
+	JLT rest28
+loop27:
 	VMOVUPS (SI)(AX*1), Z0
 	VANDNPS Z0, Z7, Z1
 	VMULPS Z0, Z0, Z2
@@ -247,12 +321,12 @@ loop17:
 	VMOVUPS Z3, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JGE loop17
-rest18:
+	JGE loop27
+rest28:
 	ADDQ $16, CX
-tail20:
+tail30:
 	TESTQ CX, CX
-	JLE last19
+	JLE last29
 	MOVL $-1, BX
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
@@ -302,8 +376,8 @@ tail20:
 	VMOVUPS Z3, K1, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JMP tail20
-last19:
+	JMP tail30
+last29:
 	VZEROUPPER
 	RET
 
@@ -318,8 +392,8 @@ TEXT ·tanhBackwardAVX512(SB), NOSPLIT, $0-73
 	XORL AX, AX
 	XORL R13, R13
 	SUBQ $64, CX
-	JLT rest22
-loop21:
+	JLT rest32
+loop31:
 	VMOVUPS (SI)(AX*1), Z0
 	VMOVUPS (R8)(AX*1), Z4
 	VMOVAPS Z12, Z8
@@ -337,30 +411,30 @@ loop21:
 	VMOVAPS Z12, Z11
 	VFNMADD231PS Z7, Z7, Z11
 	TESTL $1, R12
-	JZ skip24
+	JZ skip34
 	VFMADD213PS (DI)(AX*1), Z8, Z0
 	VFMADD213PS 64(DI)(AX*1), Z9, Z1
 	VFMADD213PS 128(DI)(AX*1), Z10, Z2
 	VFMADD213PS 192(DI)(AX*1), Z11, Z3
-	JMP end25
-skip24:
+	JMP end35
+skip34:
 	VMULPS Z8, Z0, Z0
 	VMULPS Z9, Z1, Z1
 	VMULPS Z10, Z2, Z2
 	VMULPS Z11, Z3, Z3
-end25:
+end35:
 	VMOVUPS Z0, (DI)(AX*1)
 	VMOVUPS Z1, 64(DI)(AX*1)
 	VMOVUPS Z2, 128(DI)(AX*1)
 	VMOVUPS Z3, 192(DI)(AX*1)
 	ADDQ $256, AX
 	SUBQ $64, CX
-	JGE loop21
-rest22:
+	JGE loop31
+rest32:
 	ADDQ $64, CX
-tail26:
+tail36:
 	TESTQ CX, CX
-	JLE last23
+	JLE last33
 	MOVL $-1, BX
 	BZHIL CX, BX, BX
 	KMOVW BX, K1
@@ -369,17 +443,17 @@ tail26:
 	VMOVAPS Z12, Z8
 	VFNMADD231PS Z4, Z4, Z8
 	TESTL $1, R12
-	JZ skip27
+	JZ skip37
 	VFMADD213PS (DI)(AX*1), Z8, K1, Z0
-	JMP end28
-skip27:
+	JMP end38
+skip37:
 	VMULPS Z8, Z0, Z0
-end28:
+end38:
 	VMOVUPS Z0, K1, (DI)(AX*1)
 	ADDQ $64, AX
 	SUBQ $16, CX
-	JMP tail26
-last23:
+	JMP tail36
+last33:
 	VZEROUPPER
 	RET
 

@@ -13,6 +13,7 @@ func TestElementwise(t *testing.T) {
 		want func(y, a, b float32) float32
 		tol  float64
 	}{
+		{"stream", func(y, a, _ []float32) { Stream(y, a) }, func(_, a, _ float32) float32 { return a }, 0},
 		{"add", Add, func(_, a, b float32) float32 { return a + b }, 0},
 		{"accumulate", func(y, a, _ []float32) { Accumulate(y, a) }, func(y, a, _ float32) float32 { return y + a }, 0},
 		{"axpy", func(y, a, _ []float32) { Axpy(y, 0.3, a) }, func(y, a, _ float32) float32 { return y + 0.3*a }, 1e-6},
@@ -153,6 +154,29 @@ func TestAddRows(t *testing.T) {
 				impl.addRows(y.a, a, b, -1, rows, width, width+gapY, width+gapA, width+gapB)
 				y.check(t, "add rows")
 				near(t, "add rows", y.a, want, 0)
+			}
+		}
+	})
+}
+
+// Arrays that begin with a cache line, and some that do not.
+func TestStream(t *testing.T) {
+	eachFamily(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(35, 36))
+		for _, n := range append([]int{0}, lengths...) {
+			all, x := make([]float32, n+48), random(rng, n)
+			for from := range 32 {
+				clear(all)
+				Stream(all[from:from+n], x)
+				for i, v := range all {
+					want := float32(0)
+					if from <= i && i < from+n {
+						want = x[i-from]
+					}
+					if v != want {
+						t.Fatalf("%d elements from %d: element %d is %g, not %g", n, from, i, v, want)
+					}
+				}
 			}
 		}
 	})

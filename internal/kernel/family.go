@@ -14,6 +14,7 @@ type family struct {
 	fakeQuant func(y, x, scale, lo, hi []float32)
 	maskRange func(dx, dy, x, lo, hi []float32)
 
+	stream       func(y, x []float32)
 	add          func(y, a, b []float32)
 	addRows      func(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 	axpy         func(y, x []float32, a float32)
@@ -30,7 +31,7 @@ var impl family
 var portable = family{
 	name: "go", block: 1,
 	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
-	add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
+	stream: streamGo, add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
 }
 
 func init() {

@@ -16,6 +16,7 @@ var familyAVX512 = family{
 	affine2:      affine2AVX512,
 	fakeQuant:    fakeQuantAVX512,
 	maskRange:    maskRangeAVX512,
+	stream:       streamAVX512,
 	add:          addAVX512,
 	addRows:      addRowsAVX512,
 	axpy:         axpyAVX512,
@@ -34,6 +35,7 @@ var familyAVX2 = family{
 	affine2:      affine2AVX2,
 	fakeQuant:    fakeQuantAVX2,
 	maskRange:    maskRangeAVX2,
+	stream:       streamAVX2,
 	add:          addAVX2,
 	addRows:      addRowsAVX2,
 	axpy:         axpyAVX2,
@@ -97,6 +99,12 @@ func maskRangeAVX512(dx, dy, x, lo, hi []float32)
 
 //go:noescape
 func maskRangeAVX2(dx, dy, x, lo, hi []float32)
+
+//go:noescape
+func streamAVX512(y, x []float32)
+
+//go:noescape
+func streamAVX2(y, x []float32)
 
 //go:noescape
 func addAVX512(y, a, b []float32)

@@ -10,6 +10,7 @@ var familyNEON = family{
 	affine2:      affine2NEON,
 	fakeQuant:    fakeQuantNEON,
 	maskRange:    maskRangeNEON,
+	stream:       streamGo,
 	add:          addNEON,
 	addRows:      addRowsNEON,
 	axpy:         axpyNEON,

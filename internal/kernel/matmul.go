@@ -5,7 +5,13 @@ import "sync"
 // MatMul sets C, m by n, to the product of A, m by k, and B, k by n, or adds it if accumulate. Matrices are
 // dense and row-major.
 func MatMul(c, a, b []float32, m, k, n int, accumulate bool) {
-	matMul(selected, c, a, b, m, k, n, accumulate)
+	matMul(selected, c, a, b, m, k, n, 0, n, accumulate)
+}
+
+// MatMulColumns is MatMul for the columns from..to of B and C alone: the way to share a product whose B is large, as each
+// part of it is then read once.
+func MatMulColumns(c, a, b []float32, m, k, n, from, to int, accumulate bool) {
+	matMul(selected, c, a, b, m, k, n, from, to, accumulate)
 }
 
 // MatMulTA adds to C, m by n, the product of the transpose of A, k by m, and B, k by n: the gradient of a
@@ -34,16 +40,18 @@ type matMulBuffer struct {
 
 var matMulBuffers = sync.Pool{New: func() any { return new(matMulBuffer) }}
 
-func matMul(isa isa, c, a, b []float32, m, k, n int, accumulate bool) {
+func matMul(isa isa, c, a, b []float32, m, k, n, left, right int, accumulate bool) {
 	need("C", len(c), m*n)
 	need("A", len(a), m*k)
 	need("B", len(b), k*n)
 	if k == 0 && !accumulate {
-		clear(c[:m*n])
+		for i := range m {
+			clear(c[i*n+left : i*n+right])
+		}
 	}
 	buffer := matMulBuffers.Get().(*matMulBuffer)
 	defer matMulBuffers.Put(buffer)
-	large := n > 2*matMulWidth // then A is gone through often enough to be copied
+	large := right-left > 2*matMulWidth // then A is gone through often enough to be copied
 	for top := 0; top < m; top += matMulHeight {
 		height := min(matMulHeight, m-top)
 		for from := 0; from < k; from += matMulDepth {
@@ -54,8 +62,8 @@ func matMul(isa isa, c, a, b []float32, m, k, n int, accumulate bool) {
 				copyRows(buffer.a[:], depthStride, block, stride, height, depth)
 				block, stride = buffer.a[:], depthStride
 			}
-			for at := 0; at < n; {
-				p := blockAt(at, n, isa)
+			for at := left; at < right; {
+				p := blockAt(at, right, isa)
 				at += p.width(isa)
 				t := tile{x: block, xStep: stride, w: b[from*n+p.channel:], wRow: n, dst: c[top*n+p.channel:], dstStep: n,
 					taps: taps[:], vectors: p.vectors, lanes: p.lanes, accumulate: accumulate || from > 0}

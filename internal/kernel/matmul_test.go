@@ -28,7 +28,9 @@ func TestMatMul(t *testing.T) {
 				}
 
 				c := newOperand(t, len(want), nan)
-				matMul(isa, c.data, a, b, s.m, s.k, s.n, false)
+				for _, part := range [][2]int{{0, s.n / 3}, {s.n / 3, s.n}} {
+					matMul(isa, c.data, a, b, s.m, s.k, s.n, part[0], part[1], false)
+				}
 				if err := c.compare(want, s.k); err != nil {
 					t.Errorf("MatMul %+v: %v", s, err)
 				}
@@ -38,7 +40,7 @@ func TestMatMul(t *testing.T) {
 					want[i] += float64(start[i])
 				}
 				copy(c.data, start)
-				matMul(isa, c.data, a, b, s.m, s.k, s.n, true)
+				matMul(isa, c.data, a, b, s.m, s.k, s.n, 0, s.n, true)
 				if err := c.compare(want, s.k); err != nil {
 					t.Errorf("MatMul %+v, accumulating: %v", s, err)
 				}

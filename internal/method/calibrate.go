@@ -11,8 +11,16 @@ import (
 
 // Observers are the ways to choose activation ranges from what a batch of images makes of a tensor: a moving
 // average of the smallest and largest value of each batch, as published for RQ and ZAQ, which is taken where none is
-// named; their extremes over all batches; the 99.99th percentile; and the range of least squared error.
-var Observers = []string{"ema", "minmax", "percentile", "mse"}
+// named; their extremes over all batches; the 99.99th percentile; the range of least squared error; and that of least
+// expected error for a Laplace or a normal distribution of the same spread (ACIQ). The last takes no values at all, but
+// so many deviations of the statistics of batch normalization (DFQ).
+var Observers = []string{"ema", "minmax", "percentile", "mse", "laplace", "gauss", "sigma"}
+
+// ByImages reports whether an observer can go by images.
+func ByImages(observer string) bool { return observer != "sigma" }
+
+// ByStatistics reports whether an observer can go by statistics alone: "ema" cannot, since there are no batches.
+func ByStatistics(observer string) bool { return observer != "ema" }
 
 // percentile is that of the observer of that name.
 const percentile = 99.99
@@ -26,6 +34,10 @@ func newObserver(name string, s quant.Scheme) (quant.Observer, error) {
 		return quant.NewPercentile(percentile), nil
 	case "mse":
 		return quant.NewMSE(s), nil
+	case "laplace":
+		return quant.NewLaplace(s), nil
+	case "gauss":
+		return quant.NewGauss(s), nil
 	}
 	return nil, fmt.Errorf("observer %q: want one of %v", name, Observers)
 }
@@ -73,21 +85,25 @@ func (t *twins) calibrate(ctx context.Context) error {
 
 // source returns the batches to calibrate with: how large, how many, and the function that makes the i-th.
 func (t *twins) source() (batch, batches int, next func(i int) []float32, err error) {
-	o, size := t.o, t.gen.Image.Len()
+	o, size := t.o, t.image.Len()
 	batch = o.Generator.Batch
-	if o.Images != nil {
-		n := len(o.Images) / size
+	given := o.Images
+	if given == nil && t.gen == nil {
+		given = t.stock.x
+	}
+	if given != nil {
+		n := len(given) / size
 		if n == 0 {
 			return 0, 0, nil, errors.New("no calibration images")
 		}
 		batch = min(batch, n)
-		return batch, n / batch, func(i int) []float32 { return o.Images[i*batch*size : (i+1)*batch*size] }, nil
+		return batch, n / batch, func(i int) []float32 { return given[i*batch*size : (i+1)*batch*size] }, nil
 	}
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.gen.Image}, Threads: o.Threads, Profile: o.Profile.Of("measure")})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.image}, Threads: o.Threads, Profile: o.Profile.Of("measure")})
 	return batch, o.Generator.Batches, func(i int) []float32 {
-		t.noise(p.Data(t.gen.Z), i, "calibrate")
+		t.fill(p, i, "calibrate")
 		p.Run()
-		return p.Data(t.gen.Image)
+		return p.Data(t.image)
 	}, err
 }
 
@@ -102,7 +118,7 @@ type calibration struct {
 }
 
 func (t *twins) newCalibration(batch int) (*calibration, error) {
-	g, im := engine.NewGraph(), t.gen.Image
+	g, im := engine.NewGraph(), t.image
 	c := &calibration{in: g.Input("images", im.H, im.W, im.C), observers: map[*quant.Quantizer]quant.Observer{}}
 	_, q, err := t.lower(g, c.in, t.p, t.q)
 	if err != nil {

@@ -30,11 +30,16 @@ func calibrated(t *testing.T, net *nn.Network, o Options) *twins {
 	return tw
 }
 
+// imageObservers are those that can go by images.
+func imageObservers() []string {
+	return slices.DeleteFunc(slices.Clone(Observers), func(o string) bool { return !ByImages(o) })
+}
+
 // Each observer chooses from the user's images what its definition says, with weights rounded and activations not.
 func TestCalibrateObservers(t *testing.T) {
 	const n, batch = 21, 8 // what is left behind the last whole batch does not count
 	x := noise(n)
-	for _, name := range append(slices.Clone(Observers), "") {
+	for _, name := range append(imageObservers(), "") {
 		o := tiny(t)
 		o.Observer, o.Images = name, x
 		tw := calibrated(t, tinyNet(t), o)
@@ -67,6 +72,10 @@ func TestCalibrateObservers(t *testing.T) {
 				observer = quant.NewPercentile(99.99)
 			case "mse":
 				observer = quant.NewMSE(s.Quantizer.Scheme)
+			case "laplace":
+				observer = quant.NewLaplace(s.Quantizer.Scheme)
+			case "gauss":
+				observer = quant.NewGauss(s.Quantizer.Scheme)
 			}
 			var lo, hi float32
 			for i, b := range batches {
@@ -101,7 +110,7 @@ func rounded(v *nn.Value) []float32 {
 }
 
 func TestCalibrateImageRange(t *testing.T) {
-	for _, observer := range Observers {
+	for _, observer := range imageObservers() {
 		o := tiny(t)
 		o.Observer = observer
 		tw := calibrated(t, tinyNet(t), o)

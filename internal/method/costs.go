@@ -6,9 +6,17 @@ import (
 	"zaq/internal/quant"
 )
 
+// costBatch is how many of n images costs are measured on, at once: fewer where memory is short.
+func costBatch(o *Options, n int) int {
+	if o.parts() > 1 {
+		n = min(n, o.Generator.Batch)
+	}
+	return min(32, n)
+}
+
 // costs measures the output of every layer with weights on generated images.
 func (t *twins) costs(m *images) ([]Cost, error) {
-	batch := min(32, m.n)
+	batch := costBatch(t.o, m.n)
 	v, err := t.viewer(batch, t.placement.Weights)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"zaq/internal/engine"
 	"zaq/internal/nn"
 	"zaq/internal/preprocess"
+	"zaq/internal/synth"
 )
 
 // Options say how a network is quantized by any method.
@@ -23,13 +24,20 @@ type Options struct {
 	Seed   uint64
 	Pixels *preprocess.Spec
 	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]. Activation ranges are
-	// then taken from them; nil: from generated images.
+	// then taken from them; nil: from those of Source.
 	Images []float32
+	// Source is where images come from that nobody gave: one of the Source constants, "" for the method's own.
+	Source string
 	// Observer chooses activation ranges: one of Observers, "" for the first.
 	Observer string
+	// KeepBias leaves out the analytic correction of biases (see correctBias) by methods that round and do not train.
+	KeepBias bool
 
 	Generator Generator
+	Synth     synth.ImageOptions // of optimised images, but for what the other options say
+	Tune      TuneOptions
 	ZAQ       ZAQOptions
+	GDFQ      GDFQOptions
 
 	// Fingerprint names the run in its checkpoint; see package checkpoint.
 	Fingerprint string
@@ -45,7 +53,8 @@ type Options struct {
 
 // Generator are the settings of the source of images that all methods share.
 type Generator struct {
-	Batch   int     // images a step
+	Batch   int     // images at a time, a step where Parts is 1
+	Parts   int     // batches a step, over whose gradients the mean is taken; 0: 1
 	Warmup  int     // steps on batch-normalization statistics
 	LR      float64 // of Adam, at first; it falls along half a cosine
 	Latent  int
@@ -57,7 +66,7 @@ type Generator struct {
 
 // Progress is what a method reports between two steps.
 type Progress struct {
-	Phase       string // "warm up", "calibrate", "train"
+	Phase       string // "warm up", "images", "calibrate", "train"
 	Step, Total int
 	Metrics     []Metric
 }

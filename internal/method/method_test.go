@@ -57,10 +57,8 @@ func tiny(t *testing.T) Options {
 	return Options{
 		Place: nn.PlaceOptions{Scheme: nn.Deploy, WBits: 4, ABits: 8}, Seed: 1, Pixels: pixels, Fingerprint: "test=yes",
 		Generator: Generator{Batch: 8, Warmup: 3, LR: 1e-3, Latent: 16, Batches: 2},
-		ZAQ: ZAQOptions{
-			Steps: 8, QPerG: 2, Schedule: engine.Cosine, LR: 0.03, GLR: 1e-3, Alpha: 1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9,
-			Momentum: 0.9, Decay: 5e-4, GradClip: 1,
-		},
+		Tune:      TuneOptions{Steps: 8, QPerG: 2, Schedule: engine.Cosine, LR: 0.03, GLR: 1e-3, Momentum: 0.9, Decay: 5e-4, GradClip: 1},
+		ZAQ:       ZAQOptions{Alpha: 1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9},
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Steps are the two steps of method zaq without the loop around them, for those who measure or check them.
 type Steps struct {
-	run *zaq
+	run *tuning
 
 	Q, G               *engine.Program // what a step runs before it moves the parameters
 	Z                  *engine.Tensor  // noise, in both
@@ -30,7 +30,7 @@ func NewSteps(ctx context.Context, net *nn.Network, o Options) (*Steps, error) {
 	if err := r.calibrate(ctx); err != nil {
 		return nil, err
 	}
-	r.adam.LR = r.z.GLR
+	r.adam.LR = r.tune.GLR
 	s := &Steps{
 		run: r, Q: r.qProg, G: r.gProg, Z: r.gen.Z, Network: r.q.Params, Generator: r.gen.Params,
 		SGD: r.sgd, Adam: r.adam, Sites: r.q.Sites,
@@ -49,8 +49,6 @@ func (s *Steps) StepG() { s.run.stepG(1) }
 
 // Discrepancy returns D_o and D_f of the last run of either program.
 func (s *Steps) Discrepancy() (do, df float64) {
-	for _, l := range s.run.do {
-		do += l.Value / float64(len(s.run.do))
-	}
-	return do, s.run.df.Loss.Value
+	d := s.run.crit.(*discrepancy)
+	return d.output(), d.df.Loss.Value
 }

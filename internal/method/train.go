@@ -86,7 +86,7 @@ func newTrainer(net *nn.Network, set *dataset.Set, pixels *preprocess.Spec, o Tr
 		return nil, err
 	}
 	t := &trainer{o: o, batches: b, total: o.Epochs * b.perEpoch, sums: make([]float64, o.Epochs)}
-	g := engine.NewGraph()
+	g := engine.NewTrainingGraph()
 	t.input = g.Input(net.Inputs[0], set.H, set.W, set.C)
 	t.lowered, err = engine.Lower(g, net, map[string]*engine.Tensor{net.Inputs[0]: t.input}, engine.LowerOptions{TrainBN: true})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 
 	"zaq/internal/engine"
 	"zaq/internal/nn"
-	"zaq/internal/random"
 	"zaq/internal/synth"
 )
 
@@ -17,17 +16,28 @@ type twins struct {
 	float      [][]float32 // the placement's weights before anything was rounded or trained
 
 	g      *engine.Graph
-	gen    *synth.Generator
+	image  *engine.Tensor   // what P and Q see
+	gen    *synth.Generator // makes them; nil where they come from stock
+	stock  *stock
+	real   *batches // labelled images that Q is trained on, in place of the stock; nil: none
+	labels []int    // of the images of a step; nil where they have none
+
 	p, q   *engine.Lowered
 	ranges *ranges
-	fit    *weightFit
+	fit    *weightFit // of weights that are rounded anew at every step; nil where they lie on their grids for good
 
 	pOut, qOut   []*engine.Tensor // the networks' outputs
 	pFeat, qFeat []*engine.Tensor
 }
 
-// newTwins prepares net, places quantizers in a copy, and builds the graph generator -> P, Q.
+// newTwins prepares net, places quantizers in a copy, and builds the graph generator -> P, Q, in which Q's weights are
+// rounded anew whenever they change.
 func newTwins(net *nn.Network, o *Options) (*twins, error) {
+	return newTwinsBehind(net, o, o.generator())
+}
+
+// newTwinsBehind is newTwins behind a generator of the given options or, where there are none, behind images.
+func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twins, error) {
 	t := &twins{o: o, fit: newWeightFit(o.MSE)}
 	var err error
 	if t.pNet, err = prepare(net); err != nil {
@@ -38,39 +48,16 @@ func newTwins(net *nn.Network, o *Options) (*twins, error) {
 	}
 	for _, w := range t.placement.Weights {
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
+	}
+	t.keepFloat()
+	return t, t.connect(generator)
+}
+
+// keepFloat remembers the weights as they are.
+func (t *twins) keepFloat() {
+	for _, w := range t.placement.Weights {
 		t.float = append(t.float, slices.Clone(w.Value.Data))
 	}
-	_, channels, height, width, err := t.pNet.ImageInput()
-	if err != nil {
-		return nil, err
-	}
-	t.g = engine.NewGraph()
-	t.gen, err = synth.NewGenerator(t.g, synth.Options{
-		Channels: channels, Height: height, Width: width, Latent: o.Generator.Latent, Pixels: o.Pixels, NoClip: o.Generator.NoClip,
-	}, random.New(o.Seed, 0, "generator weights"))
-	if err != nil {
-		return nil, err
-	}
-	if t.p, t.q, err = t.lower(t.g, t.gen.Image, nil, nil); err != nil {
-		return nil, err
-	}
-	t.ranges = newRanges(t.q.Sites)
-	t.fixImageRange()
-	if t.pOut, err = tensors(t.p, t.pNet.Outputs); err != nil {
-		return nil, err
-	}
-	if t.qOut, err = tensors(t.q, t.qNet.Outputs); err != nil {
-		return nil, err
-	}
-	features := nn.Features(t.pNet)
-	if t.pFeat, err = tensors(t.p, features); err != nil {
-		return nil, err
-	}
-	for i, f := range features {
-		features[i] = quantized(t.qNet, f)
-	}
-	t.qFeat, err = tensors(t.q, features)
-	return t, err
 }
 
 // fixImageRange gives the quantizer of the image, where there is one, the range from black to white: generated
@@ -91,18 +78,15 @@ func (t *twins) lower(g *engine.Graph, x *engine.Tensor, p, q *engine.Lowered) (
 	if err != nil {
 		return nil, nil, err
 	}
-	q, err = engine.Lower(g, t.qNet, map[string]*engine.Tensor{t.qNet.Inputs[0]: x}, engine.LowerOptions{
-		Share: q, RoundWeights: true, Fit: t.fit.fit, PassThrough: t.o.ZAQ.PassGrad, Prefix: "Q ",
-	})
+	o := engine.LowerOptions{Share: q, PassThrough: t.o.Tune.PassGrad, Prefix: "Q "}
+	if t.fit != nil {
+		o.RoundWeights, o.Fit = true, t.fit.fit
+	}
+	q, err = engine.Lower(g, t.qNet, map[string]*engine.Tensor{t.qNet.Inputs[0]: x}, o)
 	return p, q, err
 }
 
-// noise fills z for a step of a purpose, such as "warm up".
-func (t *twins) noise(z []float32, step int, purpose string) {
-	random.New(t.o.Seed, uint64(step), purpose).Normal(z)
-}
-
-// hasStats reports whether there are statistics to guide the generator.
+// hasStats reports whether there are statistics to guide the images.
 func (t *twins) hasStats() bool {
 	return len(t.p.PreNorm) > 0
 }

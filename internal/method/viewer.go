@@ -14,28 +14,33 @@ type images struct {
 	n      int
 	x      []float32   // [n, H, W, C]
 	logits [][]float32 // P's outputs
+	labels []int       // the classes that they were made of; nil: none
 }
 
 // paint makes n images with the generator as it is.
 func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
 	batch := t.o.Generator.Batch
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: append([]*engine.Tensor{t.gen.Image}, t.pOut...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: append([]*engine.Tensor{t.image}, t.pOut...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	if err != nil {
 		return nil, err
 	}
 	m := &images{n: n, logits: make([][]float32, len(t.pOut))}
-	for i := 0; len(m.x) < n*t.gen.Image.Len(); i++ {
+	for i := 0; len(m.x) < n*t.image.Len(); i++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		t.noise(p.Data(t.gen.Z), i, purpose)
+		t.fill(p, i, purpose)
 		p.Run()
-		m.x = append(m.x, p.Data(t.gen.Image)...)
+		m.x = append(m.x, p.Data(t.image)...)
 		for k, out := range t.pOut {
 			m.logits[k] = append(m.logits[k], p.Data(out)...)
 		}
+		m.labels = append(m.labels, t.labels...)
 	}
-	m.x = m.x[:n*t.gen.Image.Len()]
+	if m.labels != nil {
+		m.labels = m.labels[:n]
+	}
+	m.x = m.x[:n*t.image.Len()]
 	for k, out := range t.pOut {
 		m.logits[k] = m.logits[k][:n*out.Len()]
 	}
@@ -44,7 +49,7 @@ func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, erro
 
 // look takes the first of given images, with what P says of them.
 func (t *twins) look(ctx context.Context, x []float32) (*images, error) {
-	size := t.gen.Image.Len()
+	size := t.image.Len()
 	m := &images{n: min(len(x)/size, heldBack), logits: make([][]float32, len(t.pOut))}
 	m.x = x[:m.n*size]
 	v, err := t.viewer(min(t.o.Generator.Batch, m.n), nil)
@@ -72,7 +77,7 @@ type viewer struct {
 func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 	v := &viewer{}
 	g := engine.NewGraph()
-	im := t.gen.Image
+	im := t.image
 	v.in = g.Input("images", im.H, im.W, im.C)
 	var err error
 	if v.p, v.q, err = t.lower(g, v.in, t.p, t.q); err != nil {

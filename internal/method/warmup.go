@@ -14,10 +14,19 @@ type warmup struct {
 	t     *twins
 	adam  *engine.Adam
 	steps int // done
+
+	// objective adds the losses to the graph; match is that of the statistics.
+	objective func() (terms []engine.Term, match *engine.BNMatch)
 }
 
+// newWarmup learns statistics alone.
 func newWarmup(t *twins) *warmup {
-	return &warmup{t: t, adam: engine.NewAdam(t.gen.Params, t.o.Generator.LR, 0.9, 0.999)}
+	w := &warmup{t: t, adam: engine.NewAdam(t.gen.Params, t.o.Generator.LR, 0.9, 0.999)}
+	w.objective = func() ([]engine.Term, *engine.BNMatch) {
+		match := t.g.BNMatch("BN statistics", t.p.PreNorm)
+		return []engine.Term{{Loss: match.Loss, Coef: 1}}, match
+	}
+	return w
 }
 
 // run takes the remaining steps; after is called behind each.
@@ -29,10 +38,9 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 	if !t.hasStats() {
 		return ErrNoBatchNorm
 	}
-	match := t.g.BNMatch("BN statistics", t.p.PreNorm)
-	loss := match.Loss
+	terms, match := w.objective()
 	prog, err := t.g.Compile(engine.Spec{
-		Batch: o.Generator.Batch, Objective: []engine.Term{{Loss: loss, Coef: 1}}, WRT: t.gen.Params, Threads: o.Threads,
+		Batch: o.Generator.Batch, Objective: terms, WRT: t.gen.Params, Threads: o.Threads,
 		Profile: o.Profile.Of("warm up"),
 	})
 	if err != nil {
@@ -42,19 +50,21 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t.noise(prog.Data(t.gen.Z), w.steps, "warm up")
-		prog.Run()
+		t.accumulate(prog, t.gen.Params, w.steps, "warm up", nil)
 		w.adam.LR = o.Generator.LR * engine.Cosine(w.steps, o.Generator.Warmup)
 		w.adam.Step()
 		w.steps++
 		if w.steps == 1 {
 			w.checkAssumed(match.Gain[0])
 		}
-		m := Metric{"BN statistics", loss.Value}
-		if err := finite("warm up", w.steps, m); err != nil {
+		var m []Metric
+		for _, term := range terms {
+			m = append(m, Metric{term.Loss.Name, term.Loss.Value})
+		}
+		if err := finite("warm up", w.steps, m...); err != nil {
 			return err
 		}
-		o.report("warm up", w.steps, o.Generator.Warmup, m)
+		o.report("warm up", w.steps, o.Generator.Warmup, m...)
 		if err := after(); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package method
 
 import (
 	"zaq/internal/engine"
+	"zaq/internal/nn"
 	"zaq/internal/quant"
 )
 
@@ -46,6 +47,32 @@ func (f *weightFit) search(q *quant.Quantizer, data []float32, channels int) {
 		bestLo[c], bestHi[c] = ratio(bestLo[c], lo[c]), ratio(bestHi[c], hi[c])
 	}
 	f.shares[q] = [2][]float32{bestLo, bestHi}
+}
+
+// settle chooses the grid of a weight that will not be trained, and moves the weight onto it.
+func (f *weightFit) settle(w *nn.WeightSite) {
+	f.grid(w)
+	w.Round()
+}
+
+// grid chooses the grid alone.
+func (f *weightFit) grid(w *nn.WeightSite) {
+	f.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
+	lo, hi := quant.MinMaxChannels(w.Value.Data, grids(w))
+	if share, searched := f.shares[w.Quantizer]; searched {
+		for c := range lo {
+			lo[c], hi[c] = lo[c]*share[0][c], hi[c]*share[1][c]
+		}
+	}
+	w.Quantizer.SetRanges(lo, hi)
+}
+
+// grids is the number of grids that a weight has: one, or one for each output channel.
+func grids(w *nn.WeightSite) int {
+	if w.Quantizer.PerChannel {
+		return w.Value.Shape[0]
+	}
+	return 1
 }
 
 func ratio(a, b float32) float32 {

@@ -31,7 +31,7 @@ func TestZAQOfPlainNetworks(t *testing.T) {
 				t.Fatal(err)
 			}
 			options := tiny(t)
-			options.Place, options.ZAQ.Steps = o, 2
+			options.Place, options.Tune.Steps = o, 2
 			r, err := ZAQ(context.Background(), net, options)
 			if err != nil {
 				t.Fatalf("%+v, lone %v: %v", o, lone, err)
@@ -49,7 +49,7 @@ func TestZAQOfPlainNetworks(t *testing.T) {
 // A divergence is refused with advice, also where no loss could show it any more.
 func TestDivergedError(t *testing.T) {
 	o := tiny(t)
-	o.ZAQ.Steps, o.ZAQ.LR, o.ZAQ.GradClip = 1, 1e300, 0
+	o.Tune.Steps, o.Tune.LR, o.Tune.GradClip = 1, 1e300, 0
 	_, err := ZAQ(context.Background(), tinyNet(t), o)
 	var diverged *DivergedError
 	if !errors.As(err, &diverged) || diverged.Phase != "train" || diverged.Step != 1 || !strings.Contains(diverged.Hint(), "learning rate") {

@@ -15,7 +15,7 @@ func TestZAQResumeAcrossEpochs(t *testing.T) {
 	for _, keepLast := range []bool{false, true} {
 		o := tiny(t)
 		o.Observer = "ema"
-		o.ZAQ.Steps, o.ZAQ.RangeSteps, o.ZAQ.QPerG, o.ZAQ.KeepLast = epoch+5, 20, 4, keepLast
+		o.Tune.Steps, o.Tune.RangeSteps, o.Tune.QPerG, o.Tune.KeepLast = epoch+5, 20, 4, keepLast
 		run := func(stops ...int) (*Result, map[int][]Metric) {
 			o, figures := o, map[int][]Metric{}
 			o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")

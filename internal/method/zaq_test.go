@@ -45,13 +45,13 @@ func TestZAQ(t *testing.T) {
 }
 
 // ready is a run whose generator is warm and whose ranges are set; it holds back but n images.
-func ready(t *testing.T, net *nn.Network, o Options, n int) *zaq {
+func ready(t *testing.T, net *nn.Network, o Options, n int) *tuning {
 	t.Helper()
 	r, err := newZAQ(net, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.warm.run(context.Background(), nothing); err != nil {
+	if err := r.prep.run(context.Background(), nothing); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.calibrate(context.Background()); err != nil {
@@ -67,7 +67,7 @@ func ready(t *testing.T, net *nn.Network, o Options, n int) *zaq {
 func TestZAQApproachesP(t *testing.T) {
 	o := tiny(t)
 	o.Place.WBits = 3
-	o.ZAQ.Steps, o.ZAQ.KeepLast = 60, true
+	o.Tune.Steps, o.Tune.KeepLast = 60, true
 	r := ready(t, tinyNet(t), o, 48)
 	distance := func() float64 {
 		v, err := r.viewer(16, nil)
@@ -90,10 +90,11 @@ func TestZAQApproachesP(t *testing.T) {
 func TestLayerWeights(t *testing.T) {
 	o := tiny(t)
 	o.ZAQ.Tau = 0.5
-	r, err := newZAQ(tinyNet(t), o)
+	run, err := newZAQ(tinyNet(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r, step := run.crit.(*discrepancy), 0
 	layers := len(r.df.Weights)
 	if layers != 3 {
 		t.Fatalf("%d layers", layers)
@@ -103,13 +104,13 @@ func TestLayerWeights(t *testing.T) {
 		before := slices.Clone(r.df.Weights)
 		for range epoch {
 			if !slices.Equal(r.df.Weights, before) {
-				t.Fatalf("weights change at step %d, within an epoch", r.step)
+				t.Fatalf("weights change at step %d, within an epoch", step)
 			}
-			r.step++
+			step++
 			for l, d := range distances {
-				r.df.Distances[l] = d * (1 + 0.5*float64(r.step%2*2-1)) // d on average
+				r.df.Distances[l] = d * (1 + 0.5*float64(step%2*2-1)) // d on average
 			}
-			r.measureLayers()
+			r.after(step)
 		}
 		var mean, sum, total float64
 		for l, d := range distances {
@@ -157,8 +158,8 @@ func balanced(t *testing.T, o Options) *nn.Network {
 func straying(t *testing.T) Options {
 	o := tiny(t)
 	o.Place.WBits = 8
-	o.ZAQ.Steps, o.ZAQ.LR = 8, 1e-4
-	o.ZAQ.Schedule = func(step, _ int) float64 {
+	o.Tune.Steps, o.Tune.LR = 8, 1e-4
+	o.Tune.Schedule = func(step, _ int) float64 {
 		if step >= 5 {
 			return 1e5
 		}
@@ -178,7 +179,7 @@ func TestZAQKeepsTheBest(t *testing.T) {
 	if best.Kept < 1 || best.Kept > 5 || best.Steps != 8 {
 		t.Fatalf("step %d of %d was kept", best.Kept, best.Steps)
 	}
-	o.ZAQ.KeepLast = true
+	o.Tune.KeepLast = true
 	last, err := ZAQ(context.Background(), net, o)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,7 @@ func TestZAQKeepsTheBest(t *testing.T) {
 	if last.Kept != 8 || last.Agreement > best.Agreement-0.2 || reflect.DeepEqual(last.Net, best.Net) {
 		t.Errorf("last: step %d, agreement %g, best %g", last.Kept, last.Agreement, best.Agreement)
 	}
-	o.ZAQ.Steps = best.Kept
+	o.Tune.Steps = best.Kept
 	ended, err := ZAQ(context.Background(), net, o)
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +200,7 @@ func TestZAQKeepsTheBest(t *testing.T) {
 // A run that went on from any checkpoint ends in the bits of an unbroken one, whatever the number of threads.
 func TestZAQResume(t *testing.T) {
 	o := straying(t)
-	o.ZAQ.RangeSteps = 4
+	o.Tune.RangeSteps = 4
 	net := balanced(t, o)
 	o.Threads = 1
 	o.Every = time.Nanosecond
@@ -273,11 +274,13 @@ func TestZAQLayersResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.step, r.epochs = 125, 2
+	r.step = 125
 	r.warmed = valuesOf(r.gen.Params)
-	copy(r.distances, []float64{0.1, 0.2, 0.3})
-	copy(r.average, []float64{3, 2, 1})
-	copy(r.df.Weights, []float64{0.5, 0.3, 0.2})
+	d := r.crit.(*discrepancy)
+	d.epochs = 2
+	copy(d.distances, []float64{0.1, 0.2, 0.3})
+	copy(d.average, []float64{3, 2, 1})
+	copy(d.df.Weights, []float64{0.5, 0.3, 0.2})
 	if err := r.save(); err != nil {
 		t.Fatal(err)
 	}
@@ -288,9 +291,9 @@ func TestZAQLayersResume(t *testing.T) {
 	if err := got.resume(); err != nil {
 		t.Fatal(err)
 	}
-	if got.step != 125 || got.epochs != 2 || !slices.Equal(got.distances, r.distances) || !slices.Equal(got.average, r.average) ||
-		!slices.Equal(got.df.Weights, r.df.Weights) {
-		t.Errorf("step %d, epoch %d, distances %v, average %v, weights %v", got.step, got.epochs, got.distances, got.average, got.df.Weights)
+	if g := got.crit.(*discrepancy); got.step != 125 || g.epochs != 2 || !slices.Equal(g.distances, d.distances) ||
+		!slices.Equal(g.average, d.average) || !slices.Equal(g.df.Weights, d.df.Weights) {
+		t.Errorf("step %d, epoch %d, distances %v, average %v, weights %v", got.step, g.epochs, g.distances, g.average, g.df.Weights)
 	}
 	if got.calibrated || got.pool != nil || got.best.params != nil {
 		t.Error("resumed more than was saved")
@@ -300,7 +303,7 @@ func TestZAQLayersResume(t *testing.T) {
 // An interruption saves the run, so that nothing is lost, and is what the caller hears of.
 func TestZAQStopped(t *testing.T) {
 	o := tiny(t)
-	o.ZAQ.Steps, o.ZAQ.KeepLast = 6, true
+	o.Tune.Steps, o.Tune.KeepLast = 6, true
 	o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")
 	for _, stop := range []struct {
 		phase string
@@ -367,14 +370,14 @@ func TestZAQResumeRefused(t *testing.T) {
 
 func TestZAQDiverges(t *testing.T) {
 	o := tiny(t)
-	o.ZAQ.Steps, o.ZAQ.LR, o.ZAQ.GradClip = 40, 1e6, 0
+	o.Tune.Steps, o.Tune.LR, o.Tune.GradClip = 40, 1e6, 0
 	r := ready(t, tinyNet(t), o, 8)
 	err := r.train(context.Background())
 	if err == nil || !strings.Contains(err.Error(), "train step ") || !strings.Contains(err.Error(), ": D_o is ") {
 		t.Errorf("learning rate 1e6: %v after step %d", err, r.step)
 	}
 	// The last step's update is seen by no loss.
-	o.ZAQ.Steps, o.ZAQ.LR = 1, 1e300
+	o.Tune.Steps, o.Tune.LR = 1, 1e300
 	if _, err := ZAQ(context.Background(), tinyNet(t), o); err == nil || !strings.Contains(err.Error(), "train step 1: conv1.weight is ") {
 		t.Errorf("a single step: %v", err)
 	}

@@ -99,7 +99,7 @@ type exporter struct {
 
 	written map[string]string           // constants written: what their readers are to read
 	grids   map[string]*quant.Quantizer // of the quantized weights, with room for biases
-	folded  map[*Layer]*Layer           // FakeQuants with the Clip that goes into their bounds
+	folded  map[*Layer]*Layer           // FakeQuants with the clip that goes into their bounds
 	shared  map[*quant.Quantizer]gridNames
 }
 
@@ -129,8 +129,11 @@ func (e *exporter) prepare() error {
 			return fmt.Errorf("tensor %q: %w", l.In[0], err)
 		}
 		if p := e.producer[l.In[0]]; p != nil && e.onlyReader(l, l.In[0]) {
-			if _, ok := p.Op.(Clip); ok && len(f.Q.Scale) == 1 {
-				e.folded[l] = p
+			switch p.Op.(type) {
+			case Clip, ChannelClip:
+				if len(f.Q.Scale) == 1 {
+					e.folded[l] = p
+				}
 			}
 		}
 	}

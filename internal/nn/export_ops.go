@@ -15,6 +15,10 @@ func (e *exporter) layer(l *Layer) error {
 	if e.isFolded(l) {
 		return nil
 	}
+	if op, ok := l.Op.(ChannelClip); ok {
+		e.channelClip(l, op)
+		return nil
+	}
 	if op, ok := l.Op.(Operator); ok {
 		return e.operator(l, op)
 	}
@@ -27,7 +31,7 @@ func (e *exporter) layer(l *Layer) error {
 	return nil
 }
 
-// isFolded reports whether l is a Clip that went into the bounds of a FakeQuant.
+// isFolded reports whether l is a clip that went into the bounds of a FakeQuant.
 func (e *exporter) isFolded(l *Layer) bool {
 	c := e.consumers[l.Out[0]]
 	return len(c) == 1 && e.folded[c[0]] == l

@@ -29,7 +29,9 @@ func (e *exporter) fakeQuant(l *Layer) {
 	in, t := l.In[0], baseName(l.Out[0])
 	if clip := e.folded[l]; clip != nil {
 		in = clip.In[0]
-		q = tighten(q, clip.Op.(Clip))
+		if c, ok := clip.Op.(Clip); ok {
+			q = tighten(q, c)
+		}
 	}
 	typ, least, most := storage(q)
 	grid, ok := e.shared[f.Q]
@@ -54,6 +56,11 @@ func (e *exporter) fakeQuant(l *Layer) {
 		}, []string{clipped})
 		e.declare(clipped, l.Out[0], typ)
 		integers = clipped
+	}
+	if clip := e.folded[l]; clip != nil {
+		if c, ok := clip.Op.(ChannelClip); ok {
+			integers = e.integerClip(t, l.Out[0], integers, q, typ, c)
+		}
 	}
 	e.node(e.nodeName(t+"_DequantizeLinear"), "DequantizeLinear", []string{integers, grid.scale, grid.zero}, l.Out, axis...)
 	e.declare(l.Out[0], l.Out[0], onnx.Float)

@@ -14,7 +14,7 @@ func Features(n *Network) []string {
 		switch l.Op.(type) {
 		case Add:
 			sums = append(sums, n.activated(l.Out[0]))
-		case Relu, LeakyRelu, Clip:
+		case Relu, LeakyRelu, Clip, ChannelClip:
 			activations = append(activations, l.Out[0])
 		case Conv, BatchNorm:
 			if n.normalizedOutput(l) == l.Out[0] {
@@ -35,7 +35,7 @@ func Features(n *Network) []string {
 func (n *Network) activated(t string) string {
 	if l := n.soleConsumer(t); l != nil {
 		switch l.Op.(type) {
-		case Relu, LeakyRelu, Clip:
+		case Relu, LeakyRelu, Clip, ChannelClip:
 			return l.Out[0]
 		}
 	}

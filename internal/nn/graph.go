@@ -123,6 +123,7 @@ func (n *Network) Clone() *Network {
 		Domains:  maps.Clone(n.Domains),
 		Metadata: maps.Clone(n.Metadata),
 		BatchDim: n.BatchDim,
+		Integers: n.Integers,
 	}
 	quantizers := make(map[*quant.Quantizer]*quant.Quantizer)
 	cloneQuantizer := func(q *quant.Quantizer) *quant.Quantizer {
@@ -141,6 +142,8 @@ func (n *Network) Clone() *Network {
 			op = FakeQuant{cloneQuantizer(o.Q)}
 		case Slice:
 			op = Slice{slices.Clone(o.Starts), slices.Clone(o.Ends), slices.Clone(o.Axes), slices.Clone(o.Steps)}
+		case ChannelClip:
+			op = ChannelClip{slices.Clone(o.Min), slices.Clone(o.Max)}
 		case Pad:
 			op = Pad{slices.Clone(o.Pads), o.Value}
 		case Reshape:
@@ -162,6 +165,7 @@ func (v *Value) clone() *Value {
 	c.Shape = slices.Clone(v.Shape)
 	c.Data = slices.Clone(v.Data)
 	c.Ints = slices.Clone(v.Ints)
+	c.Sums = slices.Clone(v.Sums)
 	if v.Stats != nil {
 		c.Stats = &Stats{slices.Clone(v.Stats.Mean), slices.Clone(v.Stats.Std)}
 	}

@@ -26,7 +26,9 @@ var importers = map[string]func(*node) error{
 	"Identity":           importIdentity,
 	"LeakyRelu":          importLeakyRelu,
 	"MatMul":             importMatMul,
+	"Max":                importChannelLimit,
 	"MaxPool":            importMaxPool,
+	"Min":                importChannelLimit,
 	"Pad":                importPad,
 	"QuantizeLinear":     importQuantize,
 	"ReduceMean":         importReduceMean,
@@ -38,7 +40,7 @@ var importers = map[string]func(*node) error{
 }
 
 // readsIntegers has the operators that may follow QuantizeLinear.
-var readsIntegers = map[string]bool{"Clip": true, "DequantizeLinear": true}
+var readsIntegers = map[string]bool{"Clip": true, "DequantizeLinear": true, "Max": true, "Min": true}
 
 // node is a node of the file as its importer sees it.
 type node struct {

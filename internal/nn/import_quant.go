@@ -18,6 +18,8 @@ type integerTensor struct {
 	typ         onnx.DataType
 	axis        int
 	lo, hi      int64 // integers in use
+
+	lowest, highest []int64 // narrower limits of each channel; nil: none
 }
 
 // gridKey tells grids of computed tensors apart by the constants that make them.
@@ -161,7 +163,11 @@ func (n *node) fakeQuant(t integerTensor) error {
 		}
 		n.im.quantizers[key] = q
 	}
-	return n.add(&Layer{Name: t.node, Op: FakeQuant{q}, In: []string{t.source}, Out: []string{n.Outputs[0]}})
+	source, err := n.clipChannels(t, q)
+	if err != nil {
+		return err
+	}
+	return n.add(&Layer{Name: t.node, Op: FakeQuant{q}, In: []string{source}, Out: []string{n.Outputs[0]}})
 }
 
 // sameGrid reports whether n's scale and zero point are those of t.
@@ -207,9 +213,16 @@ func (n *node) dequantizeConstant(c *Value) error {
 		return err
 	}
 	v := &Value{Shape: c.Shape, Data: make([]float32, len(c.Ints))}
+	if typ == onnx.Int32 {
+		v.Sums = make([]int32, len(c.Ints))
+	}
 	for i, q := range c.Ints {
 		k := g.channel(i)
-		v.Data[i] = float32(q-int64(g.zero[k])) * g.scale[k]
+		q -= int64(g.zero[k])
+		v.Data[i] = float32(q) * g.scale[k]
+		if v.Sums != nil {
+			v.Sums[i] = int32(q)
+		}
 	}
 	name := n.Outputs[0]
 	if w, ok := strings.CutSuffix(n.in(1), "_scale"); ok && w != "" && !n.im.defined[w] && n.im.net.Values[w] == nil {

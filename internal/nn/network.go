@@ -24,6 +24,7 @@ type Network struct {
 	Opset    int64             // of the default domain, as the file had it
 	Domains  map[string]int64  // the other operator sets of the file
 	Metadata map[string]string // free metadata of the file
+	Integers bool              // tensors hold integers (InIntegers): sums must be exact
 	BatchDim string            // the file's name for the batch axis, such as "N"; "" where it was baked in as 1
 }
 
@@ -49,6 +50,9 @@ type Value struct {
 	// Quant is set on a constant that is stored in low bits: Data then lies on its grid. The channel axis of
 	// a per-channel quantizer is axis 0.
 	Quant *quant.Quantizer
+
+	// Sums are the integers of a bias that is stored as int32; Data has the real values, rounded to float32.
+	Sums []int32
 
 	// Stats is what BatchNormalization knew of the distribution of this tensor's channels. It survives
 	// folding.

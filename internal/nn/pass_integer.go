@@ -19,11 +19,14 @@ import (
 //
 // Tensors that are not on a grid stay real, and so do all inputs and outputs.
 func InIntegers(n *Network) {
-	p := &integers{n: n, scale: make(map[string]float32), grid: make(map[string]*quant.Quantizer)}
+	p := &integers{
+		n: n, scale: make(map[string]float32), grid: make(map[string]*quant.Quantizer), clips: make(map[string]*Layer),
+	}
 	for _, l := range n.Layers {
 		p.layer(l)
 	}
 	n.Layers = p.layers
+	n.Integers = true
 	n.prune()
 }
 
@@ -31,6 +34,7 @@ func InIntegers(n *Network) {
 type integers struct {
 	n      *Network
 	layers []*Layer
+	clips  map[string]*Layer           // ChannelClips that are yet to be made, by what they make
 	scale  map[string]float32          // of the tensors that hold integers or multiples of a scale: real value = scale * held
 	grid   map[string]*quant.Quantizer // of those that hold integers
 }
@@ -43,6 +47,13 @@ func (p *integers) layer(l *Layer) {
 		p.weighted(l)
 	case Add:
 		p.add(l)
+	case ChannelClip:
+		if f := p.n.soleConsumer(l.Out[0]); f != nil && p.oneGrid(f) {
+			p.clips[l.Out[0]] = l // of the integers that come of it
+			return
+		}
+		p.makeReal(l)
+		p.layers = append(p.layers, l)
 	case Operator:
 		p.operator(l, op)
 	default:
@@ -93,8 +104,31 @@ func (p *integers) makeReal(l *Layer) {
 	}
 }
 
+// oneGrid reports whether l rounds to a grid for the whole tensor, and its result to integers.
+func (p *integers) oneGrid(l *Layer) bool {
+	f, ok := l.Op.(FakeQuant)
+	return ok && len(f.Q.Scale) == 1 && !p.isOutput(l.Out[0])
+}
+
+// clipped rounds to integers, whose channels then have the limits of the clip in front.
+func (p *integers) clipped(l, clip *Layer, q *quant.Quantizer) {
+	whole := p.value(l.Out[0]+"_unclipped", l.Out[0])
+	p.fakeQuant(&Layer{Name: l.Name, Op: l.Op, In: clip.In, Out: []string{whole}}, q)
+	op := ChannelClip{}
+	lo, hi := clip.Op.(ChannelClip).levels(q)
+	for c := range lo {
+		op.Min, op.Max = append(op.Min, float32(lo[c]-q.Zero[0])), append(op.Max, float32(hi[c]-q.Zero[0]))
+	}
+	p.layers = append(p.layers, &Layer{Name: clip.Name, Op: op, In: []string{whole}, Out: l.Out})
+	p.scale[l.Out[0]], p.grid[l.Out[0]] = p.scale[whole], p.grid[whole]
+}
+
 // fakeQuant rounds to integers.
 func (p *integers) fakeQuant(l *Layer, q *quant.Quantizer) {
+	if clip := p.clips[l.In[0]]; clip != nil {
+		p.clipped(l, clip, q)
+		return
+	}
 	if len(q.Scale) != 1 || p.isOutput(l.Out[0]) {
 		p.makeReal(l)
 		p.layers = append(p.layers, l)
@@ -211,7 +245,7 @@ func (p *integers) wantedGrid(name string) *quant.Quantizer {
 	if f, ok := c.Op.(FakeQuant); ok && len(f.Q.Scale) == 1 && !p.isOutput(c.Out[0]) {
 		return f.Q
 	}
-	if homogeneous(c.Op) {
+	if _, clip := c.Op.(ChannelClip); clip || homogeneous(c.Op) {
 		return p.wantedGrid(c.Out[0])
 	}
 	return nil

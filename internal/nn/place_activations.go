@@ -15,7 +15,7 @@ func paperActivations(n *Network, bits int) map[string]*quant.Quantizer {
 	quantizers := make(map[string]*quant.Quantizer)
 	for _, l := range n.Layers {
 		switch l.Op.(type) {
-		case Relu, Clip, LeakyRelu:
+		case Relu, Clip, ChannelClip, LeakyRelu:
 			if t := l.Out[0]; !slices.Contains(n.Outputs, t) {
 				quantizers[t] = activation(bits)
 			}
@@ -116,9 +116,9 @@ func (d *deployment) absorbed(t string) bool {
 	switch d.consumers[t][0].Op.(type) {
 	case BatchNorm:
 		return hasWeights(p)
-	case Relu, Clip:
+	case Relu, Clip, ChannelClip:
 		switch p.Op.(type) {
-		case Conv, Gemm, BatchNorm, Add, Relu, Clip:
+		case Conv, Gemm, BatchNorm, Add, Relu, Clip, ChannelClip:
 			return true
 		}
 	}

@@ -89,6 +89,15 @@ func (r *reference) run() ([]float32, error) {
 			}
 			return v
 		}), nil
+	case ChannelClip:
+		shape := r.shape(0)
+		plane := len(x) / (shape[0] * shape[1])
+		y := make([]float32, len(x))
+		for i, v := range x {
+			c := i / plane % shape[1]
+			y[i] = min(max(v, op.Min[c]), op.Max[c])
+		}
+		return y, nil
 	case Clip:
 		return each(x, func(v float32) float32 { return min(max(v, op.Min), op.Max) }), nil
 	case Add:

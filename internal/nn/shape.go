@@ -178,6 +178,11 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 			return nil, fmt.Errorf("has %d scales for input %v", c, x)
 		}
 		return slices.Clone(x), nil
+	case ChannelClip:
+		if len(x) < 2 || len(op.Min) != x[1] || len(op.Max) != x[1] {
+			return nil, fmt.Errorf("%d limits for input %v", len(op.Min), x)
+		}
+		return slices.Clone(x), nil
 	case Relu, LeakyRelu, Clip, Identity, Scale:
 		return slices.Clone(x), nil
 	}

@@ -14,6 +14,9 @@ import (
 	"strings"
 )
 
+// MetadataKey is where a file that zaq wrote has its Spec.
+const MetadataKey = "dev.zaq.preprocess"
+
 // Sidecar is the JSON file beside a model: what its input and its outputs mean.
 type Sidecar struct {
 	Task       string          `json:"task,omitempty"` // "classification", "detection"
@@ -34,11 +37,16 @@ func SidecarPath(modelPath string) string { return strings.TrimSuffix(modelPath,
 
 // LoadSidecar reads the sidecar of the model at modelPath. Where there is none it returns nil and no error.
 func LoadSidecar(modelPath string) (*Sidecar, error) {
-	path := SidecarPath(modelPath)
-	b, err := os.ReadFile(path)
+	s, err := ReadSidecar(SidecarPath(modelPath))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	return s, err
+}
+
+// ReadSidecar reads the sidecar at path, which must be there.
+func ReadSidecar(path string) (*Sidecar, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type Spec struct {
 	Std    []float64 `json:"std"`
 	Color  string    `json:"color"`            // order of the channels: "rgb", "bgr" or "gray"
 	Size   [2]int    `json:"size"`             // height, width; 0, 0 where any will do
-	Resize string    `json:"resize,omitempty"` // "stretch", or "" for images that have Size already: see CheckImages
+	Resize string    `json:"resize,omitempty"` // how images get Size: "stretch", "crop", or "" for those that have it: see Fit
 
 	// Assumed marks a description that nobody gave: see the function Assumed.
 	Assumed bool `json:"assumed,omitempty"`
@@ -135,8 +135,8 @@ func (s *Spec) Validate() error {
 		return fmt.Errorf("preprocess: scale is %v, want a number other than 0", s.Scale)
 	case s.Size[0] < 0 || s.Size[1] < 0 || (s.Size[0] == 0) != (s.Size[1] == 0):
 		return fmt.Errorf("preprocess: size is %v, want a height and a width", s.Size)
-	case s.Resize != "" && s.Resize != "stretch":
-		return fmt.Errorf("preprocess: unknown resize %q; known: stretch", s.Resize)
+	case s.Resize != "" && s.Resize != "stretch" && s.Resize != "crop":
+		return fmt.Errorf("preprocess: unknown resize %q; known: stretch, crop", s.Resize)
 	case s.Resize != "" && s.Size[0] == 0:
 		return fmt.Errorf("preprocess: resize %q without a size", s.Resize)
 	}
@@ -158,18 +158,13 @@ func finite(x float64) bool { return !math.IsInf(x, 0) && !math.IsNaN(x) }
 // Channels returns the number of channels of the input.
 func (s *Spec) Channels() int { return len(s.Mean) }
 
-// CheckImages returns an error where images of this size are not what the description is of. Nothing here resizes
-// images, so they must have its size even where Resize says how others would get it.
+// CheckImages returns an error where Fit cannot make the network's input of images of this size.
 func (s *Spec) CheckImages(height, width, channels int) error {
 	if channels != s.Channels() {
 		return fmt.Errorf("images have %d channels, the network's preprocessing (color %q) %d", channels, s.Color, s.Channels())
 	}
-	if s.Size[0] > 0 && s.Size != [2]int{height, width} {
-		if s.Resize != "" {
-			return fmt.Errorf("images are %dx%d, the network's preprocessing has size %dx%d, and resizing them (%q) is not supported yet",
-				height, width, s.Size[0], s.Size[1], s.Resize)
-		}
-		return fmt.Errorf("images are %dx%d, the network's preprocessing has size %dx%d", height, width, s.Size[0], s.Size[1])
+	if s.Resize == "" && s.Size[0] > 0 && s.Size != [2]int{height, width} {
+		return fmt.Errorf("images are %dx%d, the network's preprocessing has size %dx%d and no resize", height, width, s.Size[0], s.Size[1])
 	}
 	return nil
 }

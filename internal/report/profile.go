@@ -37,6 +37,43 @@ func Bench(w io.Writer, b *zaq.BenchResult) error {
 	return nil
 }
 
+// InferBench writes how fast calls were, and where the time of an image goes.
+func InferBench(w io.Writer, b *zaq.InferBenchResult) error {
+	fmt.Fprintf(w, "%s kernels, requantization %s; weights %s, %s for an image that is being computed\n\n",
+		b.Kernels, b.Requant, Size(int64(b.Weights)), Size(int64(b.Arena)))
+	t := NewTable(">images", ">threads", ">best ms", ">median ms", ">images/s", ">Gop/s", ">peak memory", ">objects a call")
+	for _, c := range b.Calls {
+		perSecond := float64(c.Batch) / c.Best.Seconds()
+		memory := "unknown"
+		if c.Memory > 0 {
+			memory = Size(c.Memory)
+		}
+		t.Row(c.Batch, c.Threads, fmt.Sprintf("%.3f", 1e3*c.Best.Seconds()), fmt.Sprintf("%.3f", 1e3*c.Median.Seconds()),
+			fmt.Sprintf("%.0f", perSecond), fmt.Sprintf("%.0f", perSecond*b.Ops/1e9), memory, fmt.Sprintf("%.0f", c.Allocs))
+	}
+	if _, err := t.WriteTo(w); err != nil {
+		return err
+	}
+	var all time.Duration
+	for _, s := range b.Profile {
+		all += s.Time
+	}
+	fmt.Fprintf(w, "\nlayers of one image, %.3f ms on one thread\n", 1e3*all.Seconds())
+	t = NewTable("layer", "operator", "result", ">µs", ">%", ">Gop/s")
+	for _, s := range b.Profile {
+		result, rate := s.DType, ""
+		if s.Shape != nil {
+			result = fmt.Sprint(s.DType, " ", s.Shape)
+		}
+		if s.Ops > 0 {
+			rate = fmt.Sprintf("%.0f", s.Ops/s.Time.Seconds()/1e9)
+		}
+		t.Row(s.Name, s.Op, result, fmt.Sprintf("%.1f", 1e6*s.Time.Seconds()), fmt.Sprintf("%.1f", 100*s.Time.Seconds()/all.Seconds()), rate)
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
 // Profile writes a table for each program: milliseconds a run of all threads together, their share, and the rate of what
 // multiplies beside that of the multipliers. Kernels below a thousandth of the time are summed up in a line.
 func Profile(w io.Writer, p *zaq.Profile) error {

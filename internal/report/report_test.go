@@ -82,10 +82,16 @@ func TestEvaluation(t *testing.T) {
 func TestSummary(t *testing.T) {
 	s := &zaq.Summary{
 		Path: "m.onnx", SHA256: "ab", Bytes: 1100, Opset: 13, Parameters: 1234, MACs: 40_000_000, BatchNorms: 1,
-		Inputs:        []zaq.Port{{Name: "input", Type: "float32", Shape: []int{-1, 3, 32, 32}}},
-		Outputs:       []zaq.Port{{Name: "logits", Type: "float32", Shape: []int{-1, 10}}},
-		Operators:     map[string]int{"Relu": 2, "Conv": 2, "Gemm": 1},
-		Layers:        []zaq.LayerInfo{{Name: "conv1", Kind: "Conv", Weights: []int{8, 3, 3, 3}, MACs: 55296, WeightBits: 4, ActivationBits: 8}},
+		Inputs:    []zaq.Port{{Name: "input", Type: "float32", Shape: []int{-1, 3, 32, 32}}},
+		Outputs:   []zaq.Port{{Name: "logits", Type: "float32", Shape: []int{-1, 10}}},
+		Operators: map[string]int{"Relu": 2, "Conv": 2, "Gemm": 1},
+		Layers: []zaq.LayerInfo{
+			{Name: "conv1", Kind: "Conv", Weights: []int{8, 3, 3, 3}, Output: []int{-1, 8, 9, 9}, Parameters: 1216, MACs: 55296,
+				BatchNorm: "folded", WeightBits: 4, ActivationBits: 8, Kernel: "QLinearConv"},
+			{Name: "relu", Kind: "Relu", Output: []int{-1, 8, 9, 9}, Kernel: "QLinearConv", Fused: true},
+			{Name: "pad", Kind: "Pad", Output: []int{-1, 8, 9, 9}, Float: "of its size"},
+		},
+		Kernels: map[string]int{"QLinearConv": 1}, Weighted: 3,
 		Preprocessing: zaq.Preprocessing{Scale: 1. / 255, Mean: []float64{0.5}, Std: []float64{0.25}, Color: "gray"},
 		Quantized:     &zaq.Quantized{Method: "rtn", Precision: "w4a8", Scheme: "deploy", Seed: 3, Kernels: "go", Version: "v1"},
 	}
@@ -96,11 +102,24 @@ func TestSummary(t *testing.T) {
 		"layers         2 Conv, 2 Relu, 1 Gemm\n",
 		"preprocessing  (pixel * 0.00392157 - [0.5]) / [0.25], gray\n",
 		"quantized      rtn w4a8, scheme deploy, seed 3, go kernels, zaq v1\n",
-		"conv1  Conv  8 x 3 x 3 x 3  55,296  4  8\n",
+		"statistics     BatchNormalization of 1 of 3 weighted layers\n",
+		"ONNX Runtime   1 QLinearConv in integers (predicted)\n",
+		"conv1  Conv  8 x 3 x 3 x 3  N x 8 x 9 x 9       1,216  55,296  folded  4  8  QLinearConv\n",
+		"relu   Relu                 N x 8 x 9 x 9                                    in QLinearConv\n",
+		"float in ONNX Runtime  because\npad                    of its size\n",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}
+	}
+}
+
+func TestDetection(t *testing.T) {
+	d := &zaq.Detection{N: 1200, MAP50: 0.84494, Classes: []zaq.ClassAP{{Name: "cat", Boxes: 3, AP: 0.5}, {Name: "dog", Boxes: 12, AP: 1}}}
+	got := text(t, func(w io.Writer) error { return Detection(w, d) })
+	want := "mAP@0.5  84.49 %  (1,200 images, 2 classes)\n\nclass  boxes    AP %\ncat        3   50.00\ndog       12  100.00\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
 

@@ -28,6 +28,19 @@ func Evaluation(w io.Writer, e *zaq.Evaluation) error {
 	return err
 }
 
+// Detection writes the mean average precision, and that of each class.
+func Detection(w io.Writer, d *zaq.Detection) error {
+	if _, err := fmt.Fprintf(w, "mAP@0.5  %.2f %%  (%s images, %d classes)\n\n", 100*d.MAP50, Count(d.N), len(d.Classes)); err != nil {
+		return err
+	}
+	t := NewTable("class", ">boxes", ">AP %")
+	for _, c := range d.Classes {
+		t.Row(c.Name, c.Boxes, fmt.Sprintf("%.2f", 100*c.AP))
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
 // Result writes what a quantization did, with the most layers that lost most.
 func Result(w io.Writer, r *zaq.Result, most int) error {
 	fmt.Fprintf(w, "%s %s, scheme %s, seed %d, %s kernels, %s\n",
@@ -98,25 +111,90 @@ func Summary(w io.Writer, s *zaq.Summary) error {
 	head.Row("parameters", Count(s.Parameters))
 	head.Row("MACs", Count(s.MACs)+" an image")
 	head.Row("layers", operators(s.Operators))
-	head.Row("statistics", fmt.Sprintf("BatchNormalization of %d of %d weighted layers", s.BatchNorms, len(s.Layers)))
+	head.Row("statistics", fmt.Sprintf("BatchNormalization of %d of %d weighted layers", s.BatchNorms, s.Weighted))
+	if len(s.Kernels) > 0 {
+		head.Row("ONNX Runtime", operators(s.Kernels)+" in integers (predicted)")
+	}
 	p := s.Preprocessing
 	head.Row("preprocessing", fmt.Sprintf("(pixel * %.6g - %v) / %v, %s", p.Scale, p.Mean, p.Std, p.Color))
 	if q := s.Quantized; q != nil {
-		head.Row("quantized", fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version))
+		how := fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version)
+		if q.MicroBatch > 0 {
+			how += fmt.Sprintf(", %d images at a time", q.MicroBatch)
+		}
+		head.Row("quantized", how)
 		head.Row("source", q.Source)
 	}
 	if _, err := head.WriteTo(w); err != nil {
 		return err
 	}
 
-	layers := NewTable("layer", "kind", "weights", ">MACs", ">W", ">A")
-	for _, l := range s.Layers {
-		layers.Row(l.Name, l.Kind, dims(l.Weights), Count(l.MACs), Bits(l.WeightBits), Bits(l.ActivationBits))
-	}
 	if len(s.Layers) > 0 {
 		fmt.Fprintln(w)
 	}
-	_, err := layers.WriteTo(w)
+	quantized := s.Quantized != nil || len(s.Kernels) > 0
+	if err := layerTable(w, s.Layers, quantized); err != nil || !quantized {
+		return err
+	}
+	return floatLayers(w, s.Layers)
+}
+
+// layerTable lists all layers, with kernels where there are quantized ones.
+func layerTable(w io.Writer, layers []zaq.LayerInfo, kernels bool) error {
+	titles := []string{"layer", "kind", "weights", "output", ">parameters", ">MACs", "BN", ">W", ">A"}
+	if kernels {
+		titles = append(titles, "ONNX Runtime")
+	}
+	t := NewTable(titles...)
+	for _, l := range layers {
+		row := []any{l.Name, l.Kind, dims(l.Weights), dims(l.Output), count(l.Parameters), count(l.MACs), l.BatchNorm, "", ""}
+		if l.WeightBits > 0 {
+			row[7], row[8] = Bits(l.WeightBits), Bits(l.ActivationBits)
+		}
+		if kernels {
+			row = append(row, kernelOf(l))
+		}
+		t.Row(row...)
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+// count is Count, with nothing for 0.
+func count[T ~int | ~int64](n T) string {
+	if n == 0 {
+		return ""
+	}
+	return Count(n)
+}
+
+func kernelOf(l zaq.LayerInfo) string {
+	switch {
+	case l.Fused:
+		return "in " + l.Kernel
+	case l.Kernel == "":
+		return "float"
+	}
+	return l.Kernel
+}
+
+// floatLayers says why layers of a quantized file are expected to stay float.
+func floatLayers(w io.Writer, layers []zaq.LayerInfo) error {
+	t := NewTable("float in ONNX Runtime", "because")
+	n := 0
+	for _, l := range layers {
+		if l.Float != "" {
+			t.Row(l.Name, l.Float)
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	_, err := t.WriteTo(w)
 	return err
 }
 

@@ -24,13 +24,19 @@ type Options struct {
 	Pixels *preprocess.Spec
 	// NoClip leaves out the clip.
 	NoClip bool
+
+	// Classes makes the generator conditional: noise is multiplied by a vector that is learnt for each class (GDFQ, Xu et
+	// al. 2020). 0: it is not. Labels then holds a class for each image of a step; it is read when a program runs.
+	Classes int
+	Labels  []int
 }
 
 // Generator turns noise into batches of images.
 type Generator struct {
-	Z      *engine.Tensor // noise, filled by the caller
-	Image  *engine.Tensor // what the network takes
-	Params []*engine.Param
+	Z       *engine.Tensor // noise, filled by the caller
+	Image   *engine.Tensor // what the network takes
+	Params  []*engine.Param
+	Classes int // of a conditional one
 }
 
 // smallest is the largest start grid: a Linear layer to more would have millions of weights.
@@ -57,7 +63,11 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 	b := &build{g: g, gen: &Generator{}, init: init}
 	h, w, c := up(o.Height, doublings), up(o.Width, doublings), 2*o.Features
 	b.gen.Z = g.Input("noise", 1, 1, o.Latent)
-	x := b.linear(b.gen.Z, h, w, c)
+	x := b.gen.Z
+	if o.Classes > 0 {
+		x = b.embed(x, o)
+	}
+	x = b.linear(x, h, w, c)
 	x = b.norm(x)
 	for i := range doublings {
 		if i > 0 {
@@ -78,24 +88,24 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 		return nil, b.err
 	}
 	x = g.BatchNorm("generator image", x, nil, nil, &engine.Stats{Mean: make([]float32, x.C), Var: slices.Repeat([]float32{1}, x.C), Epsilon: 1e-5}, true)
-	b.gen.Image = paint(g, x, o)
+	b.gen.Image = paint(g, x, o.Pixels, !o.NoClip)
 	return b.gen, nil
 }
 
 // up is the start grid that reaches n after so many doublings.
 func up(n, doublings int) int { return (n + 1<<doublings - 1) >> doublings }
 
-// paint maps standardised values to pixels and those to the network's input.
-func paint(g *engine.Graph, x *engine.Tensor, o Options) *engine.Tensor {
+// paint maps standardised values to pixels, clips these unless told otherwise, and maps them to the network's input.
+func paint(g *engine.Graph, x *engine.Tensor, pixels *preprocess.Spec, clip bool) *engine.Tensor {
 	scale, shift := make([]float32, x.C), make([]float32, x.C)
 	for c := range scale {
 		scale[c], shift[c] = preprocess.PixelStd, preprocess.PixelMean
 	}
 	x = g.Affine("generator pixels", x, scale, shift)
-	if !o.NoClip {
+	if clip {
 		x = g.Activate("generator clip", x, engine.Activation{Kind: kernel.ActClip, Lo: 0, Hi: 255})
 	}
-	mul, add := o.Pixels.Affine()
+	mul, add := pixels.Affine()
 	return g.Affine("generated", x, mul, add)
 }
 
@@ -128,6 +138,14 @@ func (b *build) param(name string, data []float32) *engine.Param {
 	p := engine.NewParam(name, data, false)
 	b.gen.Params = append(b.gen.Params, p)
 	return p
+}
+
+// embed multiplies noise by the vector of its class, which is drawn as PyTorch draws embeddings.
+func (b *build) embed(z *engine.Tensor, o Options) *engine.Tensor {
+	b.gen.Classes = o.Classes
+	table := make([]float32, o.Classes*o.Latent)
+	b.init.Normal(table)
+	return b.g.Embed("generator class", z, b.param("generator classes", table), o.Labels)
 }
 
 func (b *build) linear(x *engine.Tensor, h, w, c int) *engine.Tensor {

@@ -35,6 +35,24 @@ func generator(t *testing.T, o Options, seed uint64) (*engine.Graph, *Generator)
 	return g, gen
 }
 
+// Inputs of real networks: the start grid stays small, and the layers at full size have few channels.
+func TestGeneratorOfLargeImages(t *testing.T) {
+	for _, size := range [][2]int{{96, 96}, {128, 96}, {224, 224}, {240, 320}, {320, 320}, {299, 299}, {416, 416}, {97, 511}, {512, 512}} {
+		o := Options{Height: size[0], Width: size[1], Channels: 3, Pixels: flat(3)}
+		_, gen := generator(t, o, 1)
+		if im := gen.Image; im.H != size[0] || im.W != size[1] || im.C != 3 {
+			t.Errorf("%v: %v", size, im)
+		}
+		total := 0
+		for _, p := range gen.Params {
+			total += len(p.Data)
+		}
+		if total > 2_700_000 { // the Linear layer to 8 x 8 x 128 has 2.1 million
+			t.Errorf("%v: %d parameters", size, total)
+		}
+	}
+}
+
 // images runs the generator on a batch of noise.
 func images(t *testing.T, o Options, batch int) []float32 {
 	t.Helper()

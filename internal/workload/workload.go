@@ -42,10 +42,10 @@ func Options(batch, threads int) (method.Options, error) {
 	return method.Options{
 		Place: nn.PlaceOptions{Scheme: nn.Paper, WBits: 4, ABits: 4}, Observer: "minmax", Pixels: pixels, Threads: threads,
 		Generator: method.Generator{Batch: batch, LR: 1e-3, Latent: 256, Batches: 1},
-		ZAQ: method.ZAQOptions{
-			Schedule: func(int, int) float64 { return 1 }, Steps: 1, QPerG: 1, LR: 0.01, GLR: 1e-4,
-			Alpha: 0.1, Beta: 0.05, Tau: 1, Momentum: 0.9, Decay: 5e-4, GradClip: 1,
+		Tune: method.TuneOptions{
+			Schedule: func(int, int) float64 { return 1 }, Steps: 1, QPerG: 1, LR: 0.01, GLR: 1e-4, Momentum: 0.9, Decay: 5e-4, GradClip: 1,
 		},
+		ZAQ: method.ZAQOptions{Alpha: 0.1, Beta: 0.05, Tau: 1},
 	}, err
 }
 
@@ -91,7 +91,7 @@ type Training struct {
 // NewTraining returns the step of training net.
 func NewTraining(net *nn.Network, batch, threads int) (*Training, error) {
 	t := &Training{}
-	g := engine.NewGraph()
+	g := engine.NewTrainingGraph()
 	x := g.Input(net.Inputs[0], image[1], image[2], image[0])
 	var err error
 	t.lowered, err = engine.Lower(g, net, map[string]*engine.Tensor{net.Inputs[0]: x}, engine.LowerOptions{TrainBN: true})

@@ -210,6 +210,88 @@ def bnmatch(t, a):
     return total
 
 
+def bnform(t, a):
+    total = 0
+    for i, weight in enumerate(a["weights"]):
+        x = t[f"x{i}"].flatten(0, 2)
+        dm, dv = x.mean(0) - t[f"mean{i}"], x.var(0, unbiased=False) - t[f"var{i}"]
+        if a["form"] == "squares":
+            total = total + weight * (dm.square().mean() + dv.square().mean()) / len(a["weights"])
+        else:
+            total = total + weight * (dm.norm() + dv.norm())
+    return total
+
+
+def bnimages(t, a):
+    total = 0
+    for i in range(2):
+        x = t[f"x{i}"].flatten(1, 2)
+        dm = x.mean(1) - t[f"mean{i}"]
+        ds = (x.var(1, unbiased=False) + 1e-5).sqrt() - (t[f"var{i}"] + 1e-5).sqrt()
+        total = total + (dm.square().sum() + ds.square().sum()) / len(x)
+    return total
+
+
+def totalvariation(t, a):
+    x = nchw(t["x"])
+    pairs = (
+        (x[:, :, :, :-1], x[:, :, :, 1:]),
+        (x[:, :, :-1, :], x[:, :, 1:, :]),
+        (x[:, :, :-1, 1:], x[:, :, 1:, :-1]),
+        (x[:, :, :-1, :-1], x[:, :, 1:, 1:]),
+    )
+    return sum(((u - v).square().sum() + 1e-12).sqrt() for u, v in pairs)
+
+
+def meannorm(t, a):
+    return t["x"].flatten(1).norm(dim=1).mean()
+
+
+def distill(t, a):
+    scale = a["temperature"]
+    p, q = (t[n].flatten(1) / scale for n in "ab")
+    return scale**2 * F.kl_div(F.log_softmax(q, 1), F.softmax(p, 1), reduction="mean")
+
+
+def jensenshannon(t, a):
+    p, q = (F.softmax(t[n].flatten(1) / a["temperature"], 1) for n in "ab")
+    m = ((p + q) / 2).log()
+    return (F.kl_div(m, p, reduction="batchmean") + F.kl_div(m, q, reduction="batchmean")) / 2
+
+
+def embed(t, a):
+    return t["x"] * t["table"][a["labels"]].reshape(t["x"].shape)
+
+
+def jitter(t, a):
+    x = t["x"].flip(2) if a["mirror"] else t["x"]
+    return x.roll((a["dy"], a["dx"]), (1, 2))
+
+
+def gram(t, a):
+    def matrix(f):
+        f = f.flatten(1, 2)
+        return f.transpose(1, 2) @ f / (f.shape[1] * f.shape[2])
+
+    return sum(w * (matrix(t[f"p{i}"]) - matrix(t[f"q{i}"])).abs().mean() for i, w in enumerate(a["weights"])) * len(a["weights"])
+
+
+def scrm(t, a):
+    def attention(f):
+        x = f.flatten(1, 2).transpose(1, 2)  # [B, C, HW]
+        x = x / (x.square().sum(1, keepdim=True) + 1e-6).sqrt()
+        spatial = x @ torch.softmax(x.transpose(1, 2) @ x, -1).transpose(1, 2)
+        e = x @ x.transpose(1, 2)
+        channel = torch.softmax(e.max(-1, keepdim=True)[0] - e, -1) @ x
+        return 0.1 * spatial + x, 0.1 * channel + x
+
+    total = 0
+    for i, w in enumerate(a["weights"]):
+        p, q = attention(t[f"p{i}"]), attention(t[f"q{i}"])
+        total = total + w * sum((u - v).abs().mean() for u, v in zip(p, q))
+    return total * len(a["weights"])
+
+
 def sgd(t, a):
     return optimize(t, a, lambda groups: torch.optim.SGD(groups, lr=a["lr"], momentum=a["momentum"], nesterov=a["nesterov"]))
 

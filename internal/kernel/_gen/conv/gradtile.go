@@ -42,6 +42,18 @@ func (a *asm) gradTile(s set, vectors, entries int, depthwise bool) {
 	}
 	a.zero(s, dy)
 
+	a.comment("dw, which may be far, is there when the sums are")
+	a.op("MOVQ gradTile_dw(AX), BX")
+	a.op("MOVQ gradTile_dwRow(AX), DX")
+	a.op("MOVQ R13, CX")
+	a.label("fetch")
+	for at := 0; at < vectors*s.bytes(); at += 64 {
+		a.prefetchw(at)
+	}
+	a.op("LEAQ (BX)(DX*4), BX")
+	a.op("DECQ CX")
+	a.op("JNE fetch")
+
 	a.label("row")
 	a.op("MOVQ SI, BX")
 	a.op("MOVQ DI, DX")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 )
 
 func main() {
@@ -19,10 +20,35 @@ func main() {
 			a.tile(s, v+1, pixels, true)
 			a.gradTile(s, v+1, depthwiseEntries, true)
 		}
+		if s.opmask {
+			a.strip(s, 1, 16)
+			a.strip(s, 2, 8)
+			a.gradStrip(s)
+			for vectors := 1; vectors <= 2; vectors++ {
+				for stride := 1; stride <= 2; stride++ {
+					a.stencil(s, vectors, stride)
+					a.gradStencil(s, vectors, stride)
+				}
+			}
+		}
 		a.peak(s)
 		if err := os.WriteFile("../../"+s.file, a.Bytes(), 0o666); err != nil {
 			log.Fatal(err)
 		}
+		a.Reset()
+		a.header(set{opmask: true}) // no masks: whole vectors only
+		a.winogradInput(s)
+		a.winogradSpread(s)
+		a.winogradOutput(s)
+		if err := os.WriteFile("../../winograd_"+strings.ToLower(s.name)+"_amd64.s", a.Bytes(), 0o666); err != nil {
+			log.Fatal(err)
+		}
+	}
+	var a asm
+	a.header(set{opmask: true})
+	a.prefetch()
+	if err := os.WriteFile("../../prefetch_amd64.s", a.Bytes(), 0o666); err != nil {
+		log.Fatal(err)
 	}
 }
 

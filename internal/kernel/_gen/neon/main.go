@@ -22,6 +22,7 @@ func main() {
 		{"channel", []func(*asm){minMax, affine2, fakeQuant, maskRange}},
 		{"elementwise", []func(*asm){add, addRows, axpy, scaleBy, tanh, tanhBackward}},
 		{"optim", []func(*asm){sgd, adam}},
+		{"winograd", []func(*asm){winogradInput, winogradSpread, winogradOutput}},
 	} {
 		a := new(asm)
 		a.header()

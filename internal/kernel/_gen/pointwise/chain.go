@@ -65,6 +65,7 @@ func forward(w *writer) {
 	w.op("VXORPS", reg(zero), reg(zero), reg(zero))
 	v, t := firstAt(0), firstAt(4)
 	w.contiguous(4, true, tail, func() {
+		w.each(func(i int) { w.ahead(w.at("SI", i)) })
 		w.each(func(i int) { w.load(w.at("SI", i), v(i)) })
 		w.when("R12", "const_doAffine", func() {
 			w.each(func(i int) { w.load(w.paramAt("R9", i), t(i)) })

@@ -219,3 +219,33 @@ func tanhBackward(w *writer) {
 		w.each(func(i int) { w.store(d(i), w.at("DI", i)) })
 	})
 }
+
+// stream: y = x, stored past the cache where y begins with a cache line.
+func stream(w *writer) {
+	w.function("stream", 48)
+	w.op("MOVQ", "y_base+0(FP)", "DI")
+	w.op("MOVQ", "y_len+8(FP)", "CX")
+	w.op("MOVQ", "x_base+24(FP)", "SI")
+	v := firstAt(0)
+	for _, past := range []bool{true, false} {
+		plain := w.label("plain")
+		if past {
+			w.op("TESTQ", "$63", "DI")
+			w.op("JNZ", plain)
+		}
+		w.fence = past
+		w.contiguous(4, false, 14, func() {
+			w.each(func(i int) { w.load(w.at("SI", i), v(i)) })
+			w.each(func(i int) {
+				if past && !w.masked {
+					w.op("VMOVNTPS", v(i), w.at("DI", i))
+					return
+				}
+				w.store(v(i), w.at("DI", i))
+			})
+		})
+		if past {
+			w.line("%s:", plain)
+		}
+	}
+}

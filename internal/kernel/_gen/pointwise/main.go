@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 func main() {
@@ -22,7 +23,7 @@ func main() {
 	}{
 		{"pointwise", []func(*writer){forward, backward}},
 		{"channel", []func(*writer){minMax, affine2, fakeQuant, maskRange}},
-		{"elementwise", []func(*writer){add, addRows, axpy, scaleBy, tanh, tanhBackward}},
+		{"elementwise", []func(*writer){stream, add, addRows, axpy, scaleBy, tanh, tanhBackward}},
 		{"optim", []func(*writer){sgd, adam}},
 	}
 	for _, f := range files {
@@ -75,7 +76,8 @@ type writer struct {
 
 	unroll int
 	masked bool
-	tail   reg // AVX2: holds the mask
+	tail   reg  // AVX2: holds the mask
+	fence  bool // the function ends with a fence: it stores past the cache
 }
 
 func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
@@ -109,6 +111,9 @@ func (w *writer) function(name string, args int) {
 }
 
 func (w *writer) ret() {
+	if w.fence {
+		w.op("SFENCE")
+	}
 	w.op("VZEROUPPER")
 	w.op("RET")
 }
@@ -250,6 +255,23 @@ func (w *writer) mem(base, index string, i int) string {
 		return fmt.Sprintf("(%s)(%s*1)", base, index)
 	}
 	return fmt.Sprintf("%d(%s)(%s*1)", i*w.bytes(), base, index)
+}
+
+// fetchAhead is how many bytes before its use a vector is fetched into the cache: what a loop reads may be in main memory,
+// and the processor's own fetching ends with each page.
+const fetchAhead = 2048
+
+// ahead fetches what the loop will find at mem later.
+func (w *writer) ahead(mem string) {
+	if w.masked {
+		return
+	}
+	offset := 0
+	if mem[0] != '(' {
+		_, _ = fmt.Sscanf(mem, "%d", &offset)
+		mem = mem[strings.IndexByte(mem, '('):]
+	}
+	w.op("PREFETCHT0", fmt.Sprintf("%d%s", offset+fetchAhead, mem))
 }
 
 func (w *writer) load(mem string, r reg) {

@@ -151,8 +151,10 @@ func backward(w *writer) {
 	sumMem, sumXMem := w.vector("R14", 2), w.vector("R14", 3)
 
 	w.rows([]string{"DI", "SI", "R8", "R9", "R10"}, "width+160(FP)", "R14", "block_base+120(FP)", 4*w.bytes(), func() {
+		w.each(func(i int) { w.ahead(w.rowAt("R8", i)) })
 		w.each(func(i int) { w.rowLoad(w.rowAt("R8", i), d(i)) })
 		w.when("R15", "const_doX", func() {
+			w.each(func(i int) { w.ahead(w.rowAt("R9", i)) })
 			w.each(func(i int) { w.rowLoad(w.rowAt("R9", i), x(i)) })
 		})
 		w.when("R15", "(const_doMask|const_doLeaky)", func() {

@@ -11,7 +11,7 @@ import (
 )
 
 // checkpoint saves the run if the last time is long enough ago.
-func (r *zaq) checkpoint() error {
+func (r *tuning) checkpoint() error {
 	every := r.o.Every
 	if every == 0 {
 		every = 30 * time.Second
@@ -23,7 +23,7 @@ func (r *zaq) checkpoint() error {
 }
 
 // stopped saves the run when err says that it was interrupted; any other error is not worth a checkpoint.
-func (r *zaq) stopped(ctx context.Context, err error) error {
+func (r *tuning) stopped(ctx context.Context, err error) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}
@@ -33,25 +33,23 @@ func (r *zaq) stopped(ctx context.Context, err error) error {
 	return err
 }
 
-func (r *zaq) save() error {
+func (r *tuning) save() error {
 	r.saved = time.Now()
 	if r.o.Checkpoint == "" {
 		return nil
 	}
 	s := &checkpoint.State{Fingerprint: r.o.Fingerprint}
-	r.warm.save(s)
+	if r.prep != nil {
+		r.prep.save(s)
+	}
+	if r.gen != nil && r.step > 0 { // before, the generator itself is the warmed one
+		putArrays(s, "warmed generator", r.warmed)
+	}
 	r.ranges.save(s)
 	checkpoint.Put(s, "step", r.step)
 	putParams(s, "Q", r.q.Params)
 	putArrays(s, "Q velocity", r.sgd.Velocity)
-	checkpoint.Put(s, "epochs", r.epochs)
-	checkpoint.Put(s, "distances", r.distances)
-	checkpoint.Put(s, "average", r.average)
-	checkpoint.Put(s, "layer weights", r.df.Weights)
-	checkpoint.Put(s, "mean activation", r.la.Value) // reported between two steps of G
-	if r.step > 0 {                                  // before, the generator itself is the warmed one
-		putArrays(s, "warmed generator", r.warmed)
-	}
+	r.crit.save(s)
 	checkpoint.Put(s, "best step", r.best.step)
 	checkpoint.Put(s, "best agreement", r.best.agreement)
 	if r.best.params != nil {
@@ -60,7 +58,7 @@ func (r *zaq) save() error {
 	return checkpoint.Save(r.o.Checkpoint, s)
 }
 
-func (r *zaq) resume() error {
+func (r *tuning) resume() error {
 	if !r.o.Resume {
 		return nil
 	}
@@ -69,9 +67,6 @@ func (r *zaq) resume() error {
 		return nil // stopped before its first checkpoint: nothing was lost but time
 	}
 	if err != nil {
-		return err
-	}
-	if err := r.warm.load(s); err != nil {
 		return err
 	}
 	if err := r.ranges.load(s); err != nil {
@@ -87,28 +82,31 @@ func (r *zaq) resume() error {
 	if r.step, err = checkpoint.Get[int](s, "step"); err != nil {
 		return err
 	}
-	if r.epochs, err = checkpoint.Get[int](s, "epochs"); err != nil {
+	if err := r.crit.load(s); err != nil {
 		return err
 	}
-	for name, dst := range map[string][]float64{"distances": r.distances, "average": r.average, "layer weights": r.df.Weights} {
-		if err := checkpoint.Fill(s, name, dst); err != nil {
-			return err
-		}
-	}
-	if r.la.Value, err = checkpoint.Get[float64](s, "mean activation"); err != nil {
+	if err := r.resumeImages(s); err != nil {
 		return err
-	}
-	if r.step > 0 {
-		r.warmed = valuesOf(r.gen.Params) // of their size
-		if err := fillArrays(s, "warmed generator", r.warmed); err != nil {
-			return err
-		}
 	}
 	return r.resumeBest(s)
 }
 
+// resumeImages restores where images come from.
+func (r *tuning) resumeImages(s *checkpoint.State) error {
+	if r.prep != nil {
+		if err := r.prep.load(s); err != nil {
+			return err
+		}
+	}
+	if r.gen == nil || r.step == 0 {
+		return nil
+	}
+	r.warmed = valuesOf(r.gen.Params) // of their size
+	return fillArrays(s, "warmed generator", r.warmed)
+}
+
 // resumeBest restores the best weights so far.
-func (r *zaq) resumeBest(s *checkpoint.State) (err error) {
+func (r *tuning) resumeBest(s *checkpoint.State) (err error) {
 	if r.best.step, err = checkpoint.Get[int](s, "best step"); err != nil {
 		return err
 	}

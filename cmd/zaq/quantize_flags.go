@@ -1,0 +1,144 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"zaq"
+)
+
+func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.output, "output", "o", "", "")
+	flags.StringVar(&o.Method, "method", "zaq", "")
+	flags.StringVar(&o.Precision, "precision", "w4a4", "")
+	flags.IntVar(&o.wbits, "wbits", 0, "")
+	flags.IntVar(&o.abits, "abits", 0, "")
+	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
+	flags.Uint64Var(&o.Seed, "seed", 0, "")
+	flags.BoolVar(&o.PerTensor, "per-tensor", false, "")
+	flags.StringVar(&o.WeightRange, "weight-range", "", "")
+	flags.StringVar(&o.Observer, "observer", "", "")
+	flags.BoolVar(&o.correctBias, "bias-correction", true, "")
+	flags.IntVar(&o.FirstLastBits, "first-last-bits", 0, "")
+	flags.StringVar(&o.Int4Storage, "int4-storage", "packed", "")
+	flags.IntVar(&o.Opset, "opset", 0, "")
+	flags.StringVar(&o.Images, "images", "", "")
+	flags.StringVar(&o.CalibrationDir, "calib", "", "")
+	flags.StringVar(&o.Data, "data", "", "")
+	flags.StringVar(&o.CheckpointDir, "checkpoint", "", "")
+	flags.DurationVar(&o.CheckpointEvery, "checkpoint-every", 30*time.Second, "")
+	flags.BoolVar(&o.Resume, "resume", false, "")
+	flags.BoolVar(&o.json, "json", false, "")
+	flags.BoolVar(&o.profile, "profile", false, "")
+	flags.IntVar(&o.ZAQ.Batch, "batch", zaq.DefaultZAQOptions().Batch, "")
+	flags.Var(byteSize{&o.Memory}, "memory", "")
+	for _, g := range groups {
+		g.add(flags, &o.Options)
+	}
+	flags.StringVar(&o.regularizer, "regularizer", "on", "")
+	o.preprocess.addFlags(flags)
+}
+
+// group are flags that only some methods look at.
+type group struct {
+	name    string // as in zaq.Options.Uses
+	refusal string // what a method that does not look at them does not do
+	add     func(flags *pflag.FlagSet, o *zaq.Options)
+}
+
+var groups = []group{
+	{"generator", "has its images from elsewhere, not from a generator", addGeneratorFlags},
+	{"images", "optimises no images", addImageFlags},
+	{"training", "does not train", addTrainingFlags},
+	{"zaq", "has no such part", addZAQFlags},
+	{"gdfq", "has no such part", addGDFQFlags},
+}
+
+func addGeneratorFlags(flags *pflag.FlagSet, o *zaq.Options) {
+	flags.IntVar(&o.ZAQ.Warmup, "warmup", zaq.DefaultZAQOptions().Warmup, "")
+	flags.BoolVar(&o.ZAQ.NoClip, "no-clip", false, "")
+}
+
+func addImageFlags(flags *pflag.FlagSet, o *zaq.Options) {
+	s := &o.Synth
+	flags.IntVar(&s.Count, "image-count", 0, "")
+	flags.IntVar(&s.Steps, "image-steps", 0, "")
+	flags.Float64Var(&s.LR, "image-lr", 0, "")
+	flags.Float64Var(&s.Class, "class-weight", 1, "")
+	flags.Float64Var(&s.TV, "tv", 2.5e-5, "")
+	flags.Float64Var(&s.L2, "l2", 0, "")
+	flags.Float64Var(&s.BN, "bn-weight", 10, "")
+	flags.Float64Var(&s.Compete, "compete", 0, "")
+	flags.IntVar(&s.Shift, "shift", 2, "")
+}
+
+func addTrainingFlags(flags *pflag.FlagSet, o *zaq.Options) {
+	z, d := &o.ZAQ, zaq.DefaultZAQOptions()
+	flags.IntVar(&z.Steps, "steps", d.Steps, "")
+	flags.IntVar(&z.QPerG, "q-per-g", 0, "")
+	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
+	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
+	flags.Float64Var(&z.LR, "lr", 0, "")
+	flags.Float64Var(&z.GLR, "g-lr", 0, "")
+	flags.Float64Var(&z.WeightDecay, "weight-decay", d.WeightDecay, "")
+	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
+	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
+	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
+}
+
+func addZAQFlags(flags *pflag.FlagSet, o *zaq.Options) {
+	z, d := &o.ZAQ, zaq.DefaultZAQOptions()
+	flags.Float64Var(&z.Alpha, "alpha", d.Alpha, "")
+	flags.Float64Var(&z.Beta, "beta", d.Beta, "")
+	flags.StringVar(&z.FeatureLoss, "feature-loss", d.FeatureLoss, "")
+	flags.StringVar(&z.LayerWeights, "layer-weights", d.LayerWeights, "")
+	flags.Float64Var(&z.Tau, "tau", d.Tau, "")
+	flags.Float64Var(&z.FeatureEMA, "feature-ema", d.FeatureEMA, "")
+}
+
+func addGDFQFlags(flags *pflag.FlagSet, o *zaq.Options) {
+	flags.Float64Var(&o.GDFQ.Statistics, "g-statistics", 0.1, "")
+	flags.Float64Var(&o.GDFQ.Distill, "distill", 1, "")
+	flags.Float64Var(&o.GDFQ.Temperature, "temperature", 20, "")
+}
+
+// zeros are the flags for which 0 is 0 on the command line; the library takes a negative number for that, and 0 for
+// the default.
+func (o *quantizeOptions) zeros() {
+	z, s := &o.ZAQ, &o.Synth
+	for _, v := range []*float64{
+		&z.Alpha, &z.Beta, &z.FeatureEMA, &z.WeightDecay, &z.GradClip,
+		&s.Class, &s.TV, &s.L2, &s.BN, &s.Compete, &o.GDFQ.Statistics, &o.GDFQ.Distill,
+	} {
+		if *v == 0 {
+			*v = -1
+		}
+	}
+	if s.Shift == 0 {
+		s.Shift = -1
+	}
+}
+
+// refuseUnused refuses flags that the method would not look at.
+func (o *quantizeOptions) refuseUnused(flags *pflag.FlagSet) (err error) {
+	for _, g := range groups {
+		if o.Uses(g.name) {
+			continue
+		}
+		own := pflag.NewFlagSet("", pflag.ContinueOnError)
+		g.add(own, new(zaq.Options))
+		own.VisitAll(func(f *pflag.Flag) {
+			if err == nil && flags.Changed(f.Name) {
+				err = &zaq.OptionError{Option: f.Name, Reason: "method " + o.Method + " " + g.refusal}
+			}
+		})
+	}
+	if err == nil && flags.Changed("regularizer") && !o.Uses("zaq") {
+		err = &zaq.OptionError{Option: "regularizer", Reason: "method " + o.Method + " has no such part"}
+	}
+	if err == nil && flags.Changed("bias-correction") && o.Trains() {
+		err = &zaq.OptionError{Option: "bias-correction", Reason: "method " + o.Method + " trains its biases"}
+	}
+	return err
+}

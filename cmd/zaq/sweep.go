@@ -1,0 +1,319 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"zaq"
+	"zaq/internal/report"
+	"zaq/internal/sweep"
+)
+
+const sweepUsage = `Quantize models by methods at precisions for seeds, evaluate every file, and write tables of mean and deviation.
+Finished cells are kept: a run that was stopped goes on where it was, and loses one cell at most.
+
+Usage:
+    zaq sweep --models A.onnx,B.onnx --methods rtn,zaq --data SPEC -o DIR [FLAGS]
+    zaq sweep merge DIR... -o DIR
+
+    -o, --output DIR        results.md, .csv and .json, cells/ with one file each, and the quantized models in files/
+        --models LIST       ONNX files
+        --methods LIST      of zaq quantize, each with flags of its own: rtn,'zaq --alpha 0','ft --data cifar10:DIR'
+        --precision LIST    w4a4 unless told
+        --scheme LIST       deploy unless told
+        --seeds LIST        of methods that draw random numbers; of others the first; 1 unless told
+        --data SPEC         labelled test images, as for zaq eval; no method sees them
+        --limit N           only the first N of them
+        --shard I/N         only every N-th cell, from the I-th on: parts for several machines, joined by merge
+` + preprocessUsage + `
+Example:
+    zaq sweep --models resnet20.onnx --methods rtn,zaq --precision w4a4,w3a3 --seeds 1,2,3 --data cifar10:DIR -o out
+`
+
+type sweepOptions struct {
+	output                               string
+	models, methods, precisions, schemes []string
+	seeds                                []string
+	data, shard                          string
+	limit                                int
+	preprocess                           preprocessFlags
+}
+
+func (o *sweepOptions) addFlags(flags *pflag.FlagSet) {
+	flags.StringVarP(&o.output, "output", "o", "", "")
+	flags.StringSliceVar(&o.models, "models", nil, "")
+	flags.StringSliceVar(&o.methods, "methods", nil, "")
+	flags.StringSliceVar(&o.precisions, "precision", []string{"w4a4"}, "")
+	flags.StringSliceVar(&o.schemes, "scheme", []string{"deploy"}, "")
+	flags.StringSliceVar(&o.seeds, "seeds", []string{"1"}, "")
+	flags.StringVar(&o.data, "data", "", "")
+	flags.IntVar(&o.limit, "limit", 0, "")
+	flags.StringVar(&o.shard, "shard", "", "")
+	o.preprocess.addFlags(flags)
+}
+
+func newSweepCommand(a *app) *cobra.Command {
+	var o sweepOptions
+	cmd := &cobra.Command{
+		Use:  "sweep",
+		Long: sweepUsage,
+	}
+	o.addFlags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.output == "" {
+			return &usageError{text: "--output is missing", hint: seeHelp(cmd)}
+		}
+		if len(args) > 0 && args[0] == "merge" {
+			return a.mergeSweeps(args[1:], o.output)
+		}
+		if len(args) > 0 {
+			return usageErrorf("sweep takes no argument %q", args[0])
+		}
+		for _, required := range []struct {
+			flag  string
+			given bool
+		}{{"--models", len(o.models) > 0}, {"--methods", len(o.methods) > 0}, {"--data", o.data != ""}} {
+			if !required.given {
+				return &usageError{text: required.flag + " is missing", hint: seeHelp(cmd)}
+			}
+		}
+		if err := above0(cmd.Flags(), "limit"); err != nil {
+			return err
+		}
+		if err := o.preprocess.check(); err != nil {
+			return err
+		}
+		tasks, err := o.tasks()
+		if err != nil {
+			return err
+		}
+		return a.sweep(cmd.Context(), &o, tasks)
+	}
+	return cmd
+}
+
+// task is a cell that is to be made.
+type task struct {
+	model string
+	quantizeOptions
+	method string // with its flags
+}
+
+// tasks lists the cells of the grid, or of its part, after checking the options of all of them.
+func (o *sweepOptions) tasks() ([]*task, error) {
+	var all []*task
+	for _, model := range o.models {
+		for _, scheme := range o.schemes {
+			for _, precision := range o.precisions {
+				for _, method := range o.methods {
+					for i, seed := range o.seeds {
+						t, err := newTask(model, scheme, precision, method, seed)
+						if err != nil {
+							return nil, fmt.Errorf("method %q: %w", method, err)
+						}
+						if i > 0 && !t.Uses("generator") && !t.Uses("images") && !t.Trains() {
+							break // it draws no random numbers
+						}
+						all = append(all, t)
+					}
+				}
+			}
+		}
+	}
+	if o.shard == "" {
+		return all, nil
+	}
+	var i, n int
+	if _, err := fmt.Sscanf(o.shard, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
+		return nil, usageErrorf("--shard %q: want I/N, such as 1/2", o.shard)
+	}
+	var part []*task
+	for k, t := range all {
+		if k%n == i-1 {
+			part = append(part, t)
+		}
+	}
+	return part, nil
+}
+
+// newTask reads a method with its flags as zaq quantize would.
+func newTask(model, scheme, precision, method, seed string) (*task, error) {
+	words := strings.Fields(method)
+	if len(words) == 0 {
+		return nil, usageErrorf("--methods: an empty one")
+	}
+	t := &task{model: model, method: strings.Join(words, " ")}
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	t.addFlags(flags)
+	line := append([]string{"--method", words[0], "--scheme", scheme, "--precision", precision, "--seed", seed}, words[1:]...)
+	if err := flags.Parse(line); err != nil {
+		return nil, &usageError{text: err.Error()}
+	}
+	if flags.NArg() > 0 {
+		return nil, usageErrorf("%q is no flag", flags.Arg(0))
+	}
+	for _, own := range []string{"output", "json", "checkpoint", "resume", "profile"} {
+		if flags.Changed(own) {
+			return nil, usageErrorf("--%s is the sweep's own business", own)
+		}
+	}
+	return t, t.complete(flags, model)
+}
+
+// cell is what the task will be when it is done, as far as it is known before.
+func (t *task) cell(m *zaq.Model, o *sweepOptions) *sweep.Cell {
+	c := &sweep.Cell{
+		Model: stem(t.model), SHA256: m.SHA256(), Method: t.method, Scheme: t.Scheme, Precision: t.Precision, Seed: t.Seed, Data: o.data,
+	}
+	c.Command = fmt.Sprintf("zaq quantize %s --method %s --scheme %s --precision %s --seed %d -o Q.onnx && zaq eval Q.onnx --data %s",
+		t.model, t.method, t.Scheme, t.Precision, t.Seed, o.data)
+	if o.limit > 0 {
+		c.Command += " --limit " + strconv.Itoa(o.limit)
+	}
+	return c
+}
+
+func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
+
+func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
+	files := filepath.Join(o.output, "files")
+	if err := os.MkdirAll(files, 0o755); err != nil {
+		return err
+	}
+	models := map[string]*zaq.Model{}
+	var cells []*sweep.Cell
+	finish := func(c *sweep.Cell) error {
+		cells = append(cells, c)
+		return sweep.Write(o.output, cells)
+	}
+	for i, t := range tasks {
+		m := models[t.model]
+		if m == nil {
+			var err error
+			if m, err = a.load(t.model, &o.preprocess); err != nil {
+				return err
+			}
+			models[t.model] = m
+			c, err := a.floatCell(ctx, m, o)
+			if err != nil {
+				return err
+			}
+			if err := finish(c); err != nil {
+				return err
+			}
+		}
+		c := t.cell(m, o)
+		done, err := sweep.Find(o.output, c)
+		if err != nil {
+			return err
+		}
+		if done == nil {
+			if err := a.sweepCell(ctx, m, o, t, c, filepath.Join(files, c.Name()+".onnx")); err != nil {
+				return fmt.Errorf("cell %s: %w", c.Name(), err)
+			}
+			done = c
+		}
+		a.log.Info("cell done", "number", i+1, "of", len(tasks), "name", done.Name(), "top1", fmt.Sprintf("%.2f", done.Accuracy()))
+		if err := finish(done); err != nil {
+			return err
+		}
+	}
+	return sweep.Markdown(a.stdout, sweep.Rows(cells))
+}
+
+// floatCell evaluates a model as it is.
+func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data}
+	c.Command = fmt.Sprintf("zaq eval %s --data %s", m.Path(), o.data)
+	if o.limit > 0 {
+		c.Command += " --limit " + strconv.Itoa(o.limit)
+	}
+	if done, err := sweep.Find(o.output, c); err != nil || done != nil {
+		return done, err
+	}
+	info, err := os.Stat(m.Path())
+	if err != nil {
+		return nil, err
+	}
+	c.Bytes = info.Size()
+	if err := a.evaluateCell(ctx, m, o, c); err != nil {
+		return nil, err
+	}
+	return c, sweep.Save(o.output, c)
+}
+
+func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c *sweep.Cell) error {
+	p := a.progress()
+	e, err := zaq.Evaluate(ctx, m, o.data, zaq.EvalOptions{Limit: o.limit, Progress: p.Update, Log: a.log})
+	p.Done()
+	if err != nil {
+		return err
+	}
+	c.N, c.Top1 = e.N, e.Top1
+	return nil
+}
+
+// sweepCell quantizes, writes, reads back and evaluates. What trains keeps its state, so that a run which was stopped goes
+// on.
+func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *task, c *sweep.Cell, path string) error {
+	state := filepath.Join(o.output, "state", c.Name())
+	if t.Trains() {
+		t.CheckpointDir, t.Resume = state, true
+	}
+	p := a.progress()
+	t.Progress, t.Log = p.Update, a.log
+	begin := time.Now()
+	r, err := zaq.Quantize(ctx, m, t.Options)
+	p.Done()
+	if err != nil {
+		return err
+	}
+	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels
+	if err := writeUnlessInterrupted(ctx, r, path); err != nil {
+		return err
+	}
+	q, err := a.load(path, &o.preprocess)
+	if err != nil {
+		return err
+	}
+	if err := a.evaluateCell(ctx, q, o, c); err != nil {
+		return err
+	}
+	if err := sweep.Save(o.output, c); err != nil {
+		return err
+	}
+	return os.RemoveAll(state)
+}
+
+// mergeSweeps joins parts of a grid.
+func (a *app) mergeSweeps(dirs []string, output string) error {
+	if len(dirs) == 0 {
+		return usageErrorf("sweep merge: which folders?")
+	}
+	cells, err := sweep.Merge(dirs)
+	if err != nil {
+		return err
+	}
+	for _, c := range cells {
+		if err := sweep.Save(output, c); err != nil {
+			return err
+		}
+	}
+	if err := sweep.Write(output, cells); err != nil {
+		return err
+	}
+	rows := sweep.Rows(cells)
+	if err := sweep.Markdown(a.stdout, rows); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "\n%s cells in %s\n", report.Count(len(cells)), output)
+	return err
+}

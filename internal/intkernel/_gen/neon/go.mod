@@ -1,0 +1,3 @@
+module zaq/internal/intkernel/_gen/neon
+
+go 1.26

@@ -1,0 +1,93 @@
+package method
+
+import (
+	"context"
+	"fmt"
+
+	"zaq/internal/checkpoint"
+	"zaq/internal/engine"
+	"zaq/internal/nn"
+	"zaq/internal/synth"
+)
+
+// preparation is what comes before Q's ranges: a generator is warmed up, or images are optimised.
+type preparation interface {
+	// run takes the remaining steps; after is called behind each.
+	run(ctx context.Context, after func() error) error
+	save(s *checkpoint.State)
+	load(s *checkpoint.State) error
+}
+
+// supplied returns twins for a method that trains on images of o's source, a generator of the given options unless o
+// says another, and for images that are optimised what makes them; the caller makes a warm-up of the generator.
+func supplied(net *nn.Network, o *Options, generator *synth.Options) (*twins, *making, error) {
+	switch s := o.source(SourceGenerator); s {
+	case SourceGenerator:
+		t, err := newTwinsBehind(net, o, generator)
+		return t, nil, err
+	case SourceZeroQ, SourceDeepInversion:
+		t, err := newTwinsBehind(net, o, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		m, err := newMaking(t, s)
+		return t, m, err
+	default:
+		return nil, nil, fmt.Errorf("images from %s cannot be trained on", s)
+	}
+}
+
+// making optimises images against P and gives them to the twins as their stock.
+type making struct {
+	t      *twins
+	images *synth.Images
+}
+
+func newMaking(t *twins, kind string) (*making, error) {
+	if !t.hasStats() {
+		return nil, ErrNoBatchNorm
+	}
+	o := t.o.Synth
+	o.Kind, o.Seed, o.Pixels, o.Threads, o.Profile = kind, t.o.Seed, t.o.Pixels, t.o.Threads, t.o.Profile.Of("images")
+	images, err := synth.NewImages(o, t.image.H, t.image.W, t.image.C, func(g *engine.Graph, x *engine.Tensor) (synth.Seen, error) {
+		p, q, err := t.lower(g, x, t.p, t.q)
+		if err != nil {
+			return synth.Seen{}, err
+		}
+		s := synth.Seen{PreNorm: p.PreNorm}
+		if logits := p.Tensors[t.pNet.Outputs[0]]; classifies(logits) {
+			s.Logits, s.Student = logits, q.Tensors[t.qNet.Outputs[0]] // activations are not rounded yet: they have no ranges
+			if o.Kind == synth.DeepInversion {
+				t.labels = make([]int, t.o.Generator.Batch)
+			}
+		}
+		return s, nil
+	})
+	return &making{t, images}, err
+}
+
+// classifies reports whether an output is one number for each class.
+func classifies(logits *engine.Tensor) bool {
+	return logits != nil && logits.H*logits.W == 1 && logits.C > 1
+}
+
+func (m *making) run(ctx context.Context, after func() error) error {
+	err := m.images.Run(ctx, func(terms []engine.Term) error {
+		var metrics []Metric
+		for _, t := range terms {
+			metrics = append(metrics, Metric{t.Loss.Name, t.Loss.Value})
+		}
+		if err := finite("images", m.images.Step(), metrics...); err != nil {
+			return err
+		}
+		m.t.o.report("images", m.images.Step(), m.images.Total(), metrics...)
+		return after()
+	})
+	if err != nil {
+		return err
+	}
+	return m.t.take(&stock{len(m.images.Done) / m.t.image.Len(), m.images.Done, m.images.Labels})
+}
+
+func (m *making) save(s *checkpoint.State)       { m.images.Save(s) }
+func (m *making) load(s *checkpoint.State) error { return m.images.Load(s) }

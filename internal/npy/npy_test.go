@@ -1,0 +1,79 @@
+package npy
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"zaq/internal/oracle"
+)
+
+func TestRoundTrip(t *testing.T) {
+	for _, shape := range [][]int{{}, {3}, {2, 3}, {1, 3, 4, 5}, {0, 2}} {
+		data := make([]float32, 0)
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		for i := range n {
+			data = append(data, float32(i)-1.5)
+		}
+		s, d, err := Decode(Encode(shape, data))
+		if err != nil || !slices.Equal(s, shape) || !slices.Equal(d, data) {
+			t.Errorf("%v: %v %v %v", shape, s, d, err)
+		}
+	}
+}
+
+// NumPy reads what is written, and what it writes is read.
+func TestNumPy(t *testing.T) {
+	dir := t.TempDir()
+	in, out, script := filepath.Join(dir, "in.npy"), filepath.Join(dir, "out.npy"), filepath.Join(dir, "double.py")
+	const double = "import numpy, sys\nx = numpy.load(sys.argv[1])\nassert x.shape == (2, 3)\nnumpy.save(sys.argv[2], 2 * x)\n"
+	for path, b := range map[string][]byte{in: Encode([]int{2, 3}, []float32{1, 2, 3, 4, 5, 6}), script: []byte(double)} {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	oracle.RunPython(t, "numpy", script, in, out)
+	b, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, data, err := Decode(b)
+	if err != nil || !slices.Equal(shape, []int{2, 3}) || !slices.Equal(data, []float32{2, 4, 6, 8, 10, 12}) {
+		t.Errorf("%v %v %v", shape, data, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	good := string(Encode([]int{2, 3}, make([]float32, 6)))
+	for _, tt := range []struct{ file, want string }{
+		{"", "not a .npy file"},
+		{"PK\x03\x04", "not a .npy file"},
+		{good[:20], "within its header"},
+		{good[:len(good)-1], "needs 24 bytes, file has 23"},
+		{strings.Replace(good, "<f4", "<f8", 1), "elements are"},
+		{strings.Replace(good, "False", "True ", 1), "not understood"},
+		{strings.Replace(good, "(2,3,)", "(2,x )", 1), "not understood"},
+		{strings.Replace(good, "(2,3,), }", "(99999999999,9,), }", 1), "header"},
+	} {
+		if _, _, err := Decode([]byte(tt.file)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: error %v, want %q", tt.file, err, tt.want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(Encode([]int{2, 3}, make([]float32, 6)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if shape, data, err := Decode(b); err == nil {
+			s, d, err := Decode(Encode(shape, data))
+			if err != nil || !slices.Equal(s, shape) || len(d) != len(data) {
+				t.Errorf("%v became %v, %v", shape, s, err)
+			}
+		}
+	})
+}

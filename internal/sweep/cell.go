@@ -1,0 +1,154 @@
+// Package sweep keeps the cells of a grid of models, methods and precisions: one file each, written whole when the cell
+// is finished, so that a run which was stopped goes on where it was, and parts of a grid can be made on several machines
+// and joined.
+package sweep
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"zaq/internal/checkpoint"
+)
+
+// Cell is a model quantized in one way, and how it did.
+type Cell struct {
+	Model     string `json:"model"`  // its file, without folder and ending
+	SHA256    string `json:"sha256"` // of the model
+	Method    string `json:"method"` // with the flags that were given for it; "float": not quantized
+	Scheme    string `json:"scheme,omitempty"`
+	Precision string `json:"precision,omitempty"`
+	Seed      uint64 `json:"seed"`
+	Data      string `json:"data"` // what it was evaluated on
+
+	N         int     `json:"n"` // images
+	Top1      int     `json:"top1"`
+	Agreement float64 `json:"agreement,omitempty"` // with the float model, on held-back images of the method's own
+	Steps     int     `json:"steps,omitempty"`     // of the quantized network
+	Bytes     int64   `json:"bytes"`               // of the file
+	Seconds   float64 `json:"seconds"`             // of quantizing
+	Kernels   string  `json:"kernels,omitempty"`
+	Command   string  `json:"command"` // that makes it again
+}
+
+// Float is the method of a model as it is.
+const Float = "float"
+
+// Accuracy is the share of right answers in percent.
+func (c *Cell) Accuracy() float64 { return 100 * float64(c.Top1) / float64(c.N) }
+
+var unsafeName = regexp.MustCompile(`[^A-Za-z0-9.=-]+`)
+
+// Name is the cell's name among files.
+func (c *Cell) Name() string {
+	parts := []string{c.Model, c.Method}
+	if c.Method != Float {
+		parts = append(parts, c.Scheme, c.Precision, fmt.Sprint("seed", c.Seed))
+	}
+	return strings.Trim(unsafeName.ReplaceAllString(strings.Join(parts, "_"), "_"), "_")
+}
+
+// same reports whether two cells are about the same work.
+func (c *Cell) same(other *Cell) bool { return c.SHA256 == other.SHA256 && c.Command == other.Command }
+
+// folder is where the cells of a grid lie.
+const folder = "cells"
+
+// Save writes a finished cell.
+func Save(dir string, c *Cell) error {
+	path := filepath.Join(dir, folder)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return checkpoint.WriteFileAtomic(filepath.Join(path, c.Name()+".json"), 0o644, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(c)
+	})
+}
+
+// Find returns the finished cell that is about the same work as c; nil where there is none. One of the same name that is
+// about other work is an error: a table must not mix them.
+func Find(dir string, c *Cell) (*Cell, error) {
+	path := filepath.Join(dir, folder, c.Name()+".json")
+	got, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && !got.same(c) {
+		err = fmt.Errorf("%s: is of another command or model: %s", path, got.Command)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return got, nil
+}
+
+func read(path string) (*Cell, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cell{}
+	if err := json.Unmarshal(data, c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.N < 1 || c.Top1 < 0 || c.Top1 > c.N || c.Model == "" || c.Method == "" {
+		return nil, fmt.Errorf("%s: is no cell of a sweep", path)
+	}
+	return c, nil
+}
+
+// Load reads the cells of a folder, in order of their names.
+func Load(dir string) ([]*Cell, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, folder, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
+	}
+	slices.Sort(paths)
+	var cells []*Cell
+	for _, path := range paths {
+		c, err := read(path)
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, c)
+	}
+	return cells, nil
+}
+
+// Merge joins the cells of several folders. The same cell twice counts once, if both did alike.
+func Merge(dirs []string) ([]*Cell, error) {
+	var all []*Cell
+	from := map[string]string{}
+	known := map[string]*Cell{}
+	for _, dir := range dirs {
+		cells, err := Load(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cells {
+			name := c.Name()
+			if other := known[name]; other != nil {
+				if !c.same(other) || c.Top1 != other.Top1 || c.N != other.N {
+					return nil, fmt.Errorf("cell %s is another in %s than in %s", name, dir, from[name])
+				}
+				continue
+			}
+			known[name], from[name] = c, dir
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,59 @@
+package zaq
+
+import (
+	"context"
+	"fmt"
+
+	"zaq/internal/method"
+	"zaq/internal/nn"
+)
+
+const (
+	leastPart   = 4  // images: fewer are no sample for the generator's normalizations
+	plannedOf4  = 3  // fourths of the memory that may be planned; the rest is for what nobody plans
+	poolShare   = 8  // of the memory that may go to the images by which P and Q are compared
+	leastPool   = 64 // of them, whatever the memory
+	bytesAFloat = 4  //
+)
+
+// keepWithin chooses how many images go through the networks at a time, so that the run keeps within o.Memory. The choice
+// follows from the model and the options alone.
+func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo *method.Options) error {
+	if o.Memory == 0 || o.Images == method.SourceStatistics && o.CalibrationDir == "" {
+		return nil
+	}
+	batch := mo.Generator.Batch
+	image := size(m.net.Values[m.input].Shape[1:])
+	mo.Generator.HeldBack = min(mo.Generator.HeldBack, max(leastPool, int(o.Memory/poolShare/bytesAFloat)/image))
+	var fits, least int64
+	for part := min(leastPart, batch); part <= batch; part++ {
+		if batch%part != 0 {
+			continue
+		}
+		try := *mo
+		try.Generator.Batch, try.Generator.Parts = part, batch/part
+		n, err := method.Footprint(ctx, trunk, try, traits[o.Method].trains)
+		if err != nil {
+			return err
+		}
+		if n > o.Memory/4*plannedOf4 {
+			least = max(least, n)
+			break
+		}
+		fits = int64(part)
+	}
+	if fits == 0 {
+		return &HintError{
+			Err:    &OptionError{"memory", fmt.Sprint(o.Memory), fmt.Sprintf("%d images at a time take about %d bytes", min(leastPart, batch), least/plannedOf4*4)},
+			Advice: "more memory, or a smaller --batch",
+		}
+	}
+	parts := batch / int(fits)
+	mo.Generator.Batch, mo.Generator.Parts = int(fits), parts
+	mo.Generator.Batches *= parts
+	mo.Synth.Batch = min(mo.Synth.Batch, int(fits))
+	if parts > 1 {
+		o.Log.Info("images at a time, to keep within the memory", "micro-batch", fits, "of", batch)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package zaq
+
+import (
+	"context"
+	"fmt"
+
+	"zaq/internal/dataset"
+	"zaq/internal/method"
+	"zaq/internal/nn"
+)
+
+// Methods are the ways to quantize, the default first.
+var Methods = []string{"zaq", "rtn", "dfq", "aciq", "squant", "zeroq", "deepinversion", "gdfq", "ft"}
+
+// ImageSources are the places that a method can have its images from; which is its own, the table of methods says.
+// "statistics" is none: activation ranges then follow from what BatchNormalization declares.
+var ImageSources = []string{method.SourceGenerator, method.SourceZeroQ, method.SourceDeepInversion, method.SourceStatistics}
+
+// trait are what is known of a method before it runs.
+type trait struct {
+	trains   bool
+	data     bool   // learns from labelled images
+	images   string // where it takes images from unless told otherwise
+	observer string // what it does about activation ranges unless told otherwise
+	run      func(ctx context.Context, net *nn.Network, o method.Options) (*method.Result, error)
+}
+
+// traits of all Methods. About observers: extremes of generated images are wider than those of real ones and cost plain
+// rounding many points below 8 bits; a network that is trained afterwards can afford to clip more.
+var traits = map[string]trait{
+	"zaq":           {trains: true, images: method.SourceGenerator, observer: "mse", run: method.ZAQ},
+	"gdfq":          {trains: true, images: method.SourceGenerator, observer: "mse", run: method.GDFQ},
+	"ft":            {trains: true, data: true, images: method.SourceData, observer: "mse"},
+	"rtn":           {images: method.SourceGenerator, observer: "percentile", run: method.RTN},
+	"dfq":           {images: method.SourceStatistics, observer: "sigma", run: method.DFQ},
+	"aciq":          {images: method.SourceStatistics, observer: "laplace", run: method.ACIQ},
+	"squant":        {images: method.SourceStatistics, observer: "mse", run: method.SQuant},
+	"zeroq":         {images: method.SourceZeroQ, observer: "percentile", run: method.ZeroQ},
+	"deepinversion": {images: method.SourceDeepInversion, observer: "percentile", run: method.DeepInversion},
+}
+
+// Trains reports whether the method o names learns, and so has steps and a checkpoint.
+func (o Options) Trains() bool { return traits[o.withDefaults().Method].trains }
+
+// Uses reports which of the groups of options the method that o names looks at: the generator's ("generator"), those of
+// images that are optimised ("images"), of fine-tuning ("training"), and of the methods "zaq" and "gdfq" alone.
+func (o Options) Uses(group string) bool {
+	o = o.withDefaults()
+	t := traits[o.Method]
+	switch group {
+	case "generator":
+		return o.Images == method.SourceGenerator && o.CalibrationDir == "" || t.trains && o.Images == method.SourceGenerator
+	case "images":
+		return o.Images == method.SourceZeroQ || o.Images == method.SourceDeepInversion
+	case "training":
+		return t.trains
+	}
+	return o.Method == group
+}
+
+// checkMethod reports what does not go together with the method. o has its defaults.
+func (o Options) checkMethod() error {
+	t := traits[o.Method]
+	if t.data {
+		if o.Data == "" {
+			return &HintError{
+				Err:    &OptionError{"data", "", "method " + o.Method + " learns from labelled images"},
+				Advice: "name some with --data, such as cifar10:DIR: its training images are taken",
+			}
+		}
+		if o.Images != method.SourceData {
+			return &OptionError{"images", o.Images, "method " + o.Method + " learns from --data alone"}
+		}
+		return checkData(o.Data)
+	}
+	if o.Data != "" {
+		return &OptionError{"data", o.Data, "method " + o.Method + " looks at no data"}
+	}
+	if err := oneOf("images", o.Images, ImageSources...); err != nil {
+		return err
+	}
+	statistics := o.Images == method.SourceStatistics && o.CalibrationDir == ""
+	switch {
+	case t.trains && o.Images == method.SourceStatistics:
+		return &OptionError{"images", o.Images, "method " + o.Method + " needs images to learn from"}
+	case statistics && !method.ByStatistics(o.Observer):
+		return &OptionError{"observer", o.Observer, "needs batches of images, and ranges come from statistics"}
+	case !statistics && !method.ByImages(o.Observer):
+		return &OptionError{"observer", o.Observer, "goes by statistics, and ranges come from images"}
+	}
+	return nil
+}
+
+// runMethod runs the method that o names.
+func (m *Model) runMethod(ctx context.Context, o Options, net *nn.Network, mo method.Options) (*method.Result, error) {
+	t := traits[o.Method]
+	if !t.data {
+		return t.run(ctx, net, mo)
+	}
+	set, err := m.trainingImages(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	return method.FT(ctx, net, set, mo)
+}
+
+// trainingImages opens the training images of a specification.
+func (m *Model) trainingImages(spec string) (*dataset.Set, error) {
+	input := m.net.Values[m.input].Shape
+	size := [2]int{}
+	if kind := "fashion-mnist:"; len(spec) >= len(kind) && spec[:len(kind)] == kind {
+		size = [2]int{input[2], input[3]}
+	}
+	set, err := openImages(spec, dataset.Train, size)
+	if err != nil {
+		return nil, err
+	}
+	if set.Labels == nil {
+		return nil, fmt.Errorf("%s: the images have no labels", spec)
+	}
+	return set, nil
+}
