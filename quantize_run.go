@@ -39,16 +39,11 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	trunk, tail := nn.Cut(m.net)
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	mo.Images = images
-	trunk, tail := nn.Cut(m.net)
-	if images == nil && o.Images == method.SourceGenerator && o.Method != "gdfq" { // whose generator has nothing else to learn from
-		images = m.substitutes(trunk, o)
-		mo.Images = images
-	}
-	if images != nil && !normalized(trunk) {
-		mo.Generator.Warmup = 0 // there is nothing to learn
+	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
+		m.substitute(trunk, o, &mo)
 	}
 	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
 		return nil, m.explain(err, o)
@@ -58,7 +53,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
-		mo.Fingerprint = fingerprint(m, o, images)
+		mo.Fingerprint = fingerprint(m, o, mo.Images)
 	}
 	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
