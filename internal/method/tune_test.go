@@ -29,7 +29,9 @@ func photos(n int) *dataset.Set {
 // it was stopped, while images are made or after, and for any number of threads.
 func TestTuning(t *testing.T) {
 	type run func(ctx context.Context, net *nn.Network, o Options) (*Result, error)
-	ft := func(ctx context.Context, net *nn.Network, o Options) (*Result, error) { return FT(ctx, net, photos(40), o) }
+	ft := func(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
+		return FT(ctx, net, photos(40), o)
+	}
 	for _, test := range []struct {
 		name   string
 		run    run
