@@ -40,7 +40,7 @@ func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
 		return
 	}
 	_, c, h, w, err := net.ImageInput()
-	if err != nil || m.pre.Assumed || o.Images != traits[o.Method].images { // images of another kind than the method's own are asked for
+	if err != nil || m.pre.Assumed || o.Images != traits[o.Method].images { // a source that needs statistics was asked for
 		return
 	}
 	n := min(cloudImages, max(16, cloudPixels/(h*w)))
