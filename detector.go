@@ -24,7 +24,7 @@ type Detection struct {
 	MAP50   float64   `json:"map50"`
 	Classes []ClassAP `json:"classes"` // those that occur in the data, in the order of the network
 
-	Images []FoundBoxes `json:"images,omitempty"` // what was found, image by image
+	Images []FoundBoxes `json:"images,omitempty"` // what was found, image by image, with EvalOptions.Boxes
 
 	Elapsed time.Duration `json:"elapsed_ns"`
 }

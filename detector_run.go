@@ -65,7 +65,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 				return nil, fmt.Errorf("%s: %w", m.path, err)
 			}
 			scorer.Add(truth(set.Boxes[i+j], classes, img), found)
-			d.Images = append(d.Images, m.inPixels(found, img))
+			if o.Boxes {
+				d.Images = append(d.Images, m.inPixels(found, img))
+			}
 		}
 		o.Progress(Progress{Phase: PhaseEvaluate, Step: i + n, Total: set.N})
 	}

@@ -11,6 +11,7 @@ import (
 // EvalOptions say how to evaluate. The zero value takes every test image.
 type EvalOptions struct {
 	Limit    int            // only the first Limit images; 0: all
+	Boxes    bool           // of a detector: keep what was found in each image; they are many
 	Batch    int            // images at once; 0: what suits the machine. It does not change the result
 	Engine   string         // "fake" (default): integers held in floats; "int": package infer, 8-bit integers
 	Requant  string         // of engine "int": "ort" (default) or "fixed", see infer.WithRequant

@@ -30,7 +30,7 @@ func fingerprint(m *Model, o Options, images []float32) string {
 	}{
 		{"model", m.SHA256()}, {"version", Version()}, {"kernels", kernel.Path()}, {"preprocess", string(spec)},
 		{"method", o.Method}, {"precision", precision}, {"scheme", o.Scheme}, {"seed", o.Seed},
-		{"images", o.Images}, {"synth", fmt.Sprintf("%+v", o.Synth)}, {"gdfq", fmt.Sprintf("%+v", o.GDFQ)}, {"data", o.Data},
+		{"mean-bits", o.MeanBits}, {"size", o.Size}, {"images", o.Images}, {"synth", fmt.Sprintf("%+v", o.Synth)}, {"gdfq", fmt.Sprintf("%+v", o.GDFQ)}, {"data", o.Data},
 		{"bias-correction", !o.KeepBias}, {"feature-loss", z.FeatureLoss}, {"layer-weights", z.LayerWeights},
 		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"observer", o.Observer}, {"first-last-bits", o.FirstLastBits},
 		{"int4-storage", o.Int4Storage}, {"opset", o.Opset}, {"calib", digest(images)},

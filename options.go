@@ -30,9 +30,15 @@ const movingObserver = "ema"
 // Options say how to quantize. The zero value is the recommended way.
 type Options struct {
 	Method    string // one of Methods; default "zaq"
-	Precision string // "w4a4" (default): bits of weights and of activations, 2 to 8 each
+	Precision string // "w4a4" (default): bits of weights and of activations, 2 to 8 each; "auto" or "autoa6": weights of bits by layer
 	Scheme    string // "deploy" (default) or "paper"
 	Seed      uint64 // of everything random
+
+	// MeanBits and Size are the budget of precision "auto", of which one must be given: bits of a weight on average, or the
+	// bytes of the file. Each layer gets bits by how much rounding it changes the network's answers on images. Methods that
+	// train, and ranges from statistics, have no such precision.
+	MeanBits float64
+	Size     int64
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse" (default at 2 bits), those of least squared error
@@ -257,10 +263,11 @@ func (o Options) Check() error {
 	if err := oneOf("method", o.Method, Methods...); err != nil {
 		return err
 	}
-	wbits, _, err := ParsePrecision(o.Precision)
+	p, err := o.precision()
 	if err != nil {
 		return err
 	}
+	wbits := p.W
 	switch {
 	case o.FirstLastBits != 0 && (o.FirstLastBits < 2 || o.FirstLastBits > 8):
 		return &OptionError{"first-last-bits", strconv.Itoa(o.FirstLastBits), "must be 2 to 8"}
@@ -289,7 +296,10 @@ func (o Options) Check() error {
 			return err
 		}
 	}
-	return o.checkMethod()
+	if err := o.checkMethod(); err != nil {
+		return err
+	}
+	return o.checkMixed()
 }
 
 // least is the smallest number of bits that weights have.

@@ -59,7 +59,7 @@ func TestPublishedDetections(t *testing.T) {
 	} {
 		t.Run(tt.model+"/"+tt.published, func(t *testing.T) {
 			m := load(t, dataFile(t, "models", "detection", tt.model+".onnx"))
-			d, err := zaq.EvaluateDetector(context.Background(), m, tt.data, zaq.EvalOptions{})
+			d, err := zaq.EvaluateDetector(context.Background(), m, tt.data, zaq.EvalOptions{Boxes: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
 	}
-	p, err := quant.ParsePrecision(o.Precision)
+	p, err := o.precision()
 	if err != nil {
 		return nil, err
 	}
@@ -39,23 +39,21 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	trunk, tail := nn.Cut(m.net)
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	mo.Images = images
-	trunk, tail := nn.Cut(m.net)
-	if images == nil && o.Images == method.SourceGenerator && o.Method != "gdfq" { // whose generator has nothing else to learn from
-		images = m.substitutes(trunk, o)
-		mo.Images = images
-	}
-	if images != nil && !normalized(trunk) {
-		mo.Generator.Warmup = 0 // there is nothing to learn
+	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
+		m.substitute(trunk, o, &mo)
 	}
 	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
 		return nil, m.explain(err, o)
 	}
+	if mo.Budget, err = m.budget(o, p); err != nil {
+		return nil, err
+	}
 	if checkpoint != "" {
 		mo.Checkpoint, mo.Resume = checkpoint, o.Resume
-		mo.Fingerprint = fingerprint(m, o, images)
+		mo.Fingerprint = fingerprint(m, o, mo.Images)
 	}
 	run, err := m.runMethod(ctx, o, trunk, mo)
 	if err != nil {
@@ -72,7 +70,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
 	q := &Quantized{
-		Method: o.Method, Precision: p.String(), Scheme: o.Scheme, Seed: o.Seed,
+		Method: o.Method, Precision: o.precisionName(p), Scheme: o.Scheme, Seed: o.Seed,
 		Kernels: kernel.Path(), Version: Version(), Source: m.SHA256(),
 	}
 	if mo.Generator.Parts > 1 {

@@ -16,9 +16,9 @@ import (
 	"zaq/internal/checkpoint"
 	"zaq/internal/kernel"
 	"zaq/internal/method"
+	"zaq/internal/nn"
 	"zaq/internal/npy"
 	"zaq/internal/preprocess"
-	"zaq/internal/quant"
 )
 
 // Synthetic are images that were made against a model, as pixels.
@@ -52,13 +52,14 @@ func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, er
 		return nil, err
 	}
 	start := time.Now()
-	p, err := quant.ParsePrecision(o.Precision)
+	p, err := o.precision()
 	if err != nil {
 		return nil, err
 	}
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	made, err := method.Synthesize(ctx, m.net, mo, n, o.Method == "gdfq")
+	trunk, _ := nn.Cut(m.net)
+	made, err := method.Synthesize(ctx, trunk, mo, n, o.Method == "gdfq")
 	if err != nil {
 		return nil, interruptedBriefly(ctx, m.explain(err, o))
 	}

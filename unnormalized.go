@@ -1,6 +1,7 @@
 package zaq
 
 import (
+	"zaq/internal/method"
 	"zaq/internal/nn"
 	"zaq/internal/preprocess"
 	"zaq/internal/synth"
@@ -28,18 +29,23 @@ func normalized(n *nn.Network) bool {
 	return false
 }
 
-// substitutes returns images for a network without statistics, in the form that it takes, and says so in the log; nil
-// where it needs none, or where nobody knows what its input is.
-func (m *Model) substitutes(net *nn.Network, o Options) []float32 {
-	if normalized(net) || m.pre.Assumed || len(net.Inputs) != 1 {
-		return nil
+// withoutStatistics are the methods that make do with images of any kind. The others use the statistics themselves.
+var withoutStatistics = map[string]bool{"rtn": true, "aciq": true, "squant": true, "zaq": true}
+
+// substitute gives the methods images where the user gave none, and says so in the log; nothing where nobody knows what
+// the network's input is. No generator is warmed up then: there is nothing for it to learn.
+func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
+	if mo.Images != nil {
+		mo.Generator.Warmup = 0
+		return
 	}
-	s := net.Values[net.Inputs[0]].Shape
-	if len(s) != 4 {
-		return nil
+	_, c, h, w, err := net.ImageInput()
+	if err != nil || m.pre.Assumed || o.Images != traits[o.Method].images { // a source that needs statistics was asked for
+		return
 	}
-	n := min(cloudImages, max(16, cloudPixels/(s[2]*s[3])))
+	n := min(cloudImages, max(16, cloudPixels/(h*w)))
 	o.Log.Warn("no BatchNormalization in "+m.path+": activation ranges come from noise as smooth as photographs, and no generator is warmed up; "+
 		"--calib DIR takes images of yours", "images", n)
-	return synth.Clouds(n, s[2], s[3], s[1], (*preprocess.Spec)(&m.pre), o.Seed)
+	mo.Images = synth.Clouds(n, h, w, c, (*preprocess.Spec)(&m.pre), o.Seed)
+	mo.Generator.Warmup = 0
 }

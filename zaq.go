@@ -18,11 +18,13 @@
 // scheme. They need no tuning for networks of the size of ResNet-20 on 32 x 32 images; set Precision, and
 // leave the rest until a measurement says otherwise.
 //
-// At 8 bits method "rtn" (round to nearest) is usually within a few tenths of a point of the float network
-// and takes a minute; training buys nothing there. From 4 bits down rounding loses points quickly and method
-// "zaq" (zero-shot adversarial quantization, Liu et al., CVPR 2021) wins most of them back: a generator
-// looks for images on which the float and the quantized network disagree, and the quantized network learns
-// to disagree less there. That takes minutes, so give a CheckpointDir.
+// At 8 bits rounding is usually within a few tenths of a point of the float network and training buys
+// nothing: "squant" takes less than a second, "rtn" (round to nearest, ranges from generated images) some
+// minutes; "dfq" is for PerTensor weights and depthwise networks. From 4 bits down rounding loses points
+// quickly and method "zaq" (zero-shot adversarial quantization, Liu et al., CVPR 2021) wins most of them
+// back: a generator looks for images on which the float and the quantized network disagree, and the
+// quantized network learns to disagree less there. That takes minutes, so give a CheckpointDir. The other
+// Methods are there to be compared with: docs/algorithms has a page on each.
 //
 // Use scheme "deploy", the default, for a file that is to run: every convolution becomes an integer kernel
 // in ONNX Runtime. Use scheme "paper" to compare with published tables, and for nothing else: it leaves
@@ -43,7 +45,7 @@
 //
 // # What it does not do
 //
-// No test image is ever consulted. Ranges come from generated images (or from unlabelled ones of your own in
+// No test image is ever consulted. (Method "ft", the reference for all others, learns from the training part of Data.) Ranges come from generated images (or from unlabelled ones of your own in
 // CalibrationDir), and the weights that are kept are the last ones, or with KeepBest those that agree best with the
 // float network on generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
 // flows back.

@@ -112,6 +112,7 @@ func (a *app) eval(ctx context.Context, model string, o *evalOptions) error {
 }
 
 func (a *app) evalDetector(ctx context.Context, m *zaq.Model, o *evalOptions, p report.Progress) error {
+	o.Boxes = o.perImage
 	d, err := zaq.EvaluateDetector(ctx, m, o.data, o.EvalOptions)
 	p.Done()
 	if err != nil {
@@ -119,9 +120,6 @@ func (a *app) evalDetector(ctx context.Context, m *zaq.Model, o *evalOptions, p 
 	}
 	if !o.json {
 		return report.Detection(a.stdout, d)
-	}
-	if !o.perImage {
-		d.Images = nil
 	}
 	return report.JSON(a.stdout, d)
 }

@@ -20,6 +20,9 @@ Usage:
     -o, --output FILE       where to write; MODEL.w4a4.onnx beside the model by default
         --method M          zaq (default; learns from images that a generator makes, minutes), others see below
         --precision P       bits of weights and activations, 2 to 8 each (default w4a4)
+                            auto, or autoa6: 8 or 6 bits of activations, and bits of weights by layer within a budget:
+        --mean-bits X       of --precision auto: bits of a weight on average
+        --size S            of --precision auto: of the file, such as 500kB or 0.5MB
         --wbits N           bits of weights, in place of --precision
         --abits N           bits of activations, in place of --precision
         --scheme S          deploy (default; integer kernels everywhere) or paper (the protocol of published tables)
@@ -137,24 +140,11 @@ func newQuantizeCommand(a *app) *cobra.Command {
 
 // complete works out what one flag means for another, and checks all of them before any file is read.
 func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
-	w, a, err := zaq.ParsePrecision(o.Precision)
-	if err != nil {
+	if err := o.completePrecision(flags); err != nil {
 		return err
 	}
-	if flags.Changed("wbits") || flags.Changed("abits") {
-		if flags.Changed("precision") {
-			return usageErrorf("--precision and --wbits or --abits say the same: give one")
-		}
-		if flags.Changed("wbits") {
-			w = o.wbits
-		}
-		if flags.Changed("abits") {
-			a = o.abits
-		}
-	}
-	o.Precision = fmt.Sprintf("w%da%d", w, a)
 	if err := above0(flags, "steps", "batch", "q-per-g", "warmup", "range-steps", "lr", "g-lr", "tau",
-		"first-last-bits", "opset", "checkpoint-every", "image-count", "image-steps", "image-lr", "temperature"); err != nil {
+		"first-last-bits", "opset", "checkpoint-every", "image-count", "image-steps", "image-lr", "temperature", "mean-bits"); err != nil {
 		return err
 	}
 	if err := notNegative(flags, "alpha", "beta", "feature-ema", "weight-decay", "grad-clip", "class-weight", "tv", "l2", "bn-weight",

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -12,6 +15,8 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "")
 	flags.StringVar(&o.Method, "method", "zaq", "")
 	flags.StringVar(&o.Precision, "precision", "w4a4", "")
+	flags.Float64Var(&o.MeanBits, "mean-bits", 0, "")
+	flags.Var((*bytesFlag)(&o.Size), "size", "")
 	flags.IntVar(&o.wbits, "wbits", 0, "")
 	flags.IntVar(&o.abits, "abits", 0, "")
 	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
@@ -39,6 +44,63 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.regularizer, "regularizer", "on", "")
 	o.preprocess.addFlags(flags)
 }
+
+// completePrecision works out the precision from the flags that say it.
+func (o *quantizeOptions) completePrecision(flags *pflag.FlagSet) error {
+	if strings.HasPrefix(strings.ToLower(o.Precision), "auto") {
+		if flags.Changed("wbits") {
+			return usageErrorf("--precision auto and --wbits contradict each other")
+		}
+		if flags.Changed("abits") {
+			o.Precision = fmt.Sprintf("autoa%d", o.abits)
+		}
+		return nil
+	}
+	w, a, err := zaq.ParsePrecision(o.Precision)
+	if err != nil {
+		return err
+	}
+	if flags.Changed("wbits") || flags.Changed("abits") {
+		if flags.Changed("precision") {
+			return usageErrorf("--precision and --wbits or --abits say the same: give one")
+		}
+		if flags.Changed("wbits") {
+			w = o.wbits
+		}
+		if flags.Changed("abits") {
+			a = o.abits
+		}
+	}
+	o.Precision = fmt.Sprintf("w%da%d", w, a)
+	return nil
+}
+
+// bytesFlag is a size such as 500kB or 0.5MB; kB and MB are powers of ten.
+type bytesFlag int64
+
+func (b *bytesFlag) Set(s string) error {
+	number, unit := strings.TrimRight(s, "kKMGBb"), 1.0
+	switch strings.ToLower(s[len(number):]) {
+	case "", "b":
+	case "k", "kb":
+		unit = 1e3
+	case "m", "mb":
+		unit = 1e6
+	case "g", "gb":
+		unit = 1e9
+	default:
+		return fmt.Errorf("must be a size such as 500kB or 0.5MB")
+	}
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(v > 0 && v*unit < 1e15) {
+		return fmt.Errorf("must be a size such as 500kB or 0.5MB")
+	}
+	*b = bytesFlag(v * unit)
+	return nil
+}
+
+func (b *bytesFlag) String() string { return strconv.FormatInt(int64(*b), 10) }
+func (b *bytesFlag) Type() string   { return "size" }
 
 // group are flags that only some methods look at.
 type group struct {

@@ -79,7 +79,11 @@ func (l *lowering) move(layer *nn.Layer, name string, value float32, run func(nu
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %w", in, err)
 		}
-		t := operator.New(onnx.Int64, append([]int{1}, shape...)...)
+		n := 1
+		for _, d := range shape {
+			n *= d
+		}
+		t := operator.Integers(make([]int64, n), append([]int{1}, shape...)...)
 		base := len(places)
 		for i := range t.Ints {
 			t.Ints[i] = int64(len(places) + 1)

@@ -30,6 +30,9 @@ type Options struct {
 	Source string
 	// Observer chooses activation ranges: one of Observers, "" for the first.
 	Observer string
+	// Budget gives each weight bits of its own, so that all together keep it; nil: those that Place says. Methods that train
+	// take none.
+	Budget *Budget
 	// KeepBias leaves out the analytic correction of biases (see correctBias) by methods that round and do not train.
 	KeepBias bool
 

@@ -31,8 +31,21 @@ func post(ctx context.Context, net *nn.Network, o Options, r recipe) (*Result, e
 		return nil, err
 	}
 	source := o.source(r.source)
+	o.Source = source
 	if o.Images == nil && !declaresStats(t.pNet) {
 		return nil, ErrNoBatchNorm
+	}
+	if o.Budget != nil {
+		if o.Images == nil {
+			made, err := Synthesize(ctx, net, o, o.Generator.Batches*o.Generator.Batch, false)
+			if err != nil {
+				return nil, err
+			}
+			o.Images = made.X
+		}
+		if o.Place.Bits, err = distribute(ctx, t.pNet, o); err != nil {
+			return nil, err
+		}
 	}
 	if r.change != nil {
 		if o.Images == nil && source != SourceStatistics { // those are made against the network as it was

@@ -120,8 +120,32 @@ func (n *Network) distribution(l *Layer, x *Distribution, known map[string]*Dist
 		return n.padded(op, x)
 	case MaxPool, AveragePool, GlobalAveragePool, Identity, FakeQuant:
 		return x
+	case Concat:
+		if op.Axis == 1 {
+			return joined(l.In, known)
+		}
+	case Operator:
+		// Nearest neighbours, where channels stay apart: they are no more and no fewer.
+		if in, out := n.Input(l, 0).Shape, n.Output(l).Shape; (op.Type == "Resize" || op.Type == "Upsample") && op.Moves() &&
+			len(in) == 4 && len(out) == 4 && in[1] == out[1] {
+			return x
+		}
 	}
 	return nil
+}
+
+// joined returns the channels of all of the named tensors, nil where one is not known.
+func joined(names []string, known map[string]*Distribution) *Distribution {
+	y := newDistribution(0)
+	for _, name := range names {
+		d := known[name]
+		if d == nil {
+			return nil
+		}
+		y.Mean, y.Std = append(y.Mean, d.Mean...), append(y.Std, d.Std...)
+		y.Lo, y.Hi = append(y.Lo, d.Lo...), append(y.Hi, d.Hi...)
+	}
+	return y
 }
 
 // limited returns d within more limits, which are given for each channel.

@@ -141,7 +141,7 @@ func (e *exporter) constant(name string) string {
 	}
 	e.written[name] = name
 	if v.Data != nil {
-		return e.initializer(onnx.NewFloats(name, dims(v.Shape), v.Data))
+		return e.initializer(onnx.NewFloatsOf(name, v.elementType(), dims(v.Shape), v.Data))
 	}
 	return e.initializer(onnx.NewInts(name, v.elementType(), dims(v.Shape), v.Ints))
 }

@@ -24,6 +24,8 @@ type PlaceOptions struct {
 	WBits, ABits  int    // 2 to 8
 	FirstLastBits int    // weights of the first and the last layer that has any; 0: WBits
 	PerTensor     bool   // one grid for all output channels of a weight, not one each
+
+	Bits map[string]int // of single weights, by the name of the constant, in place of WBits and FirstLastBits; may be nil
 }
 
 // Placement lists the quantizers of a network.
@@ -135,6 +137,9 @@ func (p *Placement) placeWeights(n *Network, o PlaceOptions) error {
 			bits := o.WBits
 			if i == 0 || i == last {
 				bits = o.firstLastBits()
+			}
+			if own, ok := o.Bits[w.Value.Name]; ok {
+				bits = own
 			}
 			w.Value.Quant = quant.New(o.weightScheme(bits))
 			placed[w.Value] = true

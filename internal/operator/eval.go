@@ -45,18 +45,21 @@ func Eval(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error) {
 	if !Known(n.Domain, n.OpType) {
 		return nil, ErrUnknown
 	}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case failure:
-			err = r
-		case runtime.Error: // an index outside of an array: inputs that do not fit each other
-			err = fmt.Errorf("its inputs do not fit it: %w", r)
-		default:
-			panic(r)
-		}
-	}()
+	defer recovered(&err)
 	return table[n.OpType](&call{n, opset, in}), nil
+}
+
+// recovered makes an error of what ended an evaluation; it is to be deferred.
+func recovered(err *error) {
+	switch r := recover().(type) {
+	case nil:
+	case failure:
+		*err = r
+	case runtime.Error: // an index outside of an array: inputs that do not fit each other
+		*err = fmt.Errorf("its inputs do not fit it: %w", r)
+	default:
+		panic(r)
+	}
 }
 
 // failure is an error that Eval returns.

@@ -21,11 +21,8 @@ func init() {
 	})
 }
 
-// cast converts elements: floats to integers towards zero, anything but zero to true.
+// cast converts elements: floats to integers towards zero, anything but zero to true. Double is held as float32.
 func cast(x *Tensor, t onnx.DataType) *Tensor {
-	if t == onnx.Float16 || t == onnx.BFloat16 || t == onnx.Double || x.Type == onnx.Double {
-		fail("from %v to %v", x.Type, t)
-	}
 	y := New(t, x.Shape...)
 	for i := range x.Len() {
 		switch {
@@ -36,7 +33,7 @@ func cast(x *Tensor, t onnx.DataType) *Tensor {
 		case y.Data != nil && x.Type == onnx.Uint64:
 			y.Data[i] = float32(uint64(x.Ints[i]))
 		case y.Data != nil:
-			y.Data[i] = float32(x.at(i))
+			y.Data[i] = onnx.RoundFloat(float32(x.at(i)), t)
 		case x.Data != nil:
 			y.Ints[i] = wrap(t, int64(x.Data[i]))
 		default:

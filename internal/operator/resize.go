@@ -297,15 +297,7 @@ type Tap struct {
 // output those of the input that make it. An axis that stays as it is has none. in are the inputs of the node; the
 // first is not looked at.
 func Taps(n *onnx.Node, opset int64, shape []int, in []*Tensor) (taps [][][]Tap, err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case failure:
-			err = r
-		default:
-			panic(r)
-		}
-	}()
+	defer recovered(&err)
 	r := newResizing(&call{n, opset, in}, &Tensor{Shape: shape})
 	for a := range shape {
 		var axis [][]Tap

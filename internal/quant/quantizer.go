@@ -53,6 +53,13 @@ func (s Scheme) Bounds() (qmin, qmax int32) {
 	return qmin, qmax
 }
 
+// WithBits returns the scheme with so many bits. Symmetric grids are narrow, but for two bits: a fourth of the levels is too
+// much to give away for symmetry.
+func (s Scheme) WithBits(bits int) Scheme {
+	s.Bits, s.Narrow = bits, s.Symmetric && bits > MinBits
+	return s
+}
+
 // center is the zero point of a symmetric grid.
 func (s Scheme) center() int32 {
 	if s.Signed {

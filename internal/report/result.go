@@ -46,7 +46,7 @@ func Result(w io.Writer, r *zaq.Result, most int) error {
 	fmt.Fprintf(w, "%s %s, scheme %s, seed %d, %s kernels, %s\n",
 		r.Method, r.Precision, r.Scheme, r.Seed, r.Kernels, r.Elapsed.Round(time.Second/10))
 	if r.Steps > 0 {
-		fmt.Fprintf(w, "kept step %d of %d: labels %.2f %% of held-back generated images as the float network does\n",
+		fmt.Fprintf(w, "kept step %d of %d: labels %.2f %% of held-back images as the float network does\n",
 			r.Kept, r.Steps, 100*r.Agreement)
 	}
 	return Layers(w, r.Layers, most)

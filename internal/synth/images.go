@@ -249,6 +249,9 @@ func (m *Images) Load(s *checkpoint.State) (err error) {
 	if m.Labels, err = checkpoint.Get[[]int](s, "images labels"); err != nil {
 		return err
 	}
+	if len(m.Labels) == 0 {
+		m.Labels = nil
+	}
 	if m.adam.Steps, err = checkpoint.Get[int](s, "images adam steps"); err != nil {
 		return err
 	}

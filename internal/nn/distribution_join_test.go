@@ -1,0 +1,40 @@
+package nn
+
+import (
+	"slices"
+	"testing"
+
+	"zaq/internal/onnx"
+)
+
+// Channels go through a concatenation and through an enlargement by nearest neighbours as they are, and not through others.
+func TestDistributionsThroughDetectors(t *testing.T) {
+	resize := func(mode string) Operator {
+		return Operator{Type: "Resize", Opset: 13, Attributes: []*onnx.Attribute{onnx.AttrS("mode", mode)}}
+	}
+	n := &Network{Inputs: []string{"x"}, Outputs: []string{"joined", "smooth"}, Values: map[string]*Value{}}
+	for name, shape := range map[string][]int{
+		"x": {Batch, 2, 4, 4}, "r": {Batch, 2, 4, 4}, "large": {Batch, 2, 8, 8}, "joined": {Batch, 4, 4, 4}, "tall": {Batch, 2, 8, 4}, "smooth": {Batch, 2, 8, 8},
+	} {
+		n.Values[name] = &Value{Name: name, Shape: shape}
+	}
+	n.Layers = []*Layer{
+		{Name: "relu", Op: Relu{}, In: []string{"x"}, Out: []string{"r"}},
+		{Name: "concat", Op: Concat{Axis: 1}, In: []string{"r", "x"}, Out: []string{"joined"}},
+		{Name: "rows", Op: Concat{Axis: 2}, In: []string{"r", "x"}, Out: []string{"tall"}},
+		{Name: "nearest", Op: resize("nearest"), In: []string{"x"}, Out: []string{"large"}},
+		{Name: "linear", Op: resize("linear"), In: []string{"x"}, Out: []string{"smooth"}},
+	}
+	known := Distributions(n, NormalDistribution(&Stats{Mean: []float32{1, 2}, Std: []float32{3, 4}}))
+	if d := known["joined"]; d == nil || !slices.Equal(d.Mean, []float64{1, 2, 1, 2}) || d.Lo[0] != 0 || !(d.Lo[2] < -1e9) {
+		t.Errorf("joined: %+v", d)
+	}
+	if d := known["large"]; d == nil || !slices.Equal(d.Std, []float64{3, 4}) {
+		t.Errorf("enlarged: %+v", d)
+	}
+	for _, name := range []string{"tall", "smooth"} {
+		if known[name] != nil {
+			t.Errorf("%s: %+v", name, known[name])
+		}
+	}
+}
