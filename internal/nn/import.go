@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -245,7 +246,25 @@ func (n *node) read() error {
 		undo()
 		return n.fallback(err)
 	}
-	return err
+	if err != nil {
+		return cmp.Or(n.culprit(), err)
+	}
+	return nil
+}
+
+// culprit is why nobody knows the shape of an input: the operator that makes it is a stranger. Nil where all are known.
+func (n *node) culprit() error {
+	for _, name := range n.inputs(len(n.Inputs)) {
+		if v := n.im.net.Values[name]; v == nil || v.Shape != nil {
+			continue
+		}
+		for _, l := range n.im.net.Layers {
+			if slices.Contains(l.Out, name) && n.im.reasons[l.Name] != nil {
+				return n.im.reasons[l.Name]
+			}
+		}
+	}
+	return nil
 }
 
 // remember returns a function that gives back the constants of the given names, as they are now.
