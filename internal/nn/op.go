@@ -80,7 +80,7 @@ type Scale struct{ Factor float32 }
 // IntegerAdd is the sum of two tensors of integers as ONNX Runtime's QLinearAdd computes it. In and out are q - zero
 // point, each with its own; the zero points are added before the one rounding, and the products are fused:
 //
-//	round(b*B + (a*A + fix)) - zero       fix = zero - (A*ZeroA + (B*ZeroB))
+//	round(a*A + (b*B + fix)) - zero       fix = zero - (A*ZeroA + (B*ZeroB))
 //
 // No file has it: InIntegers makes it.
 type IntegerAdd struct {
@@ -92,8 +92,8 @@ type IntegerAdd struct {
 func (o IntegerAdd) Sum(a, b float32) float32 {
 	// Products of a float32 and an integer of 8 bits are exact in float64: each of these sums is rounded once.
 	fix := float32(o.ZeroY) - float32(float64(o.A)*float64(o.ZeroA)+float64(o.B*float32(o.ZeroB)))
-	inner := float32(float64(a+float32(o.ZeroA))*float64(o.A) + float64(fix))
-	sum := float32(float64(b+float32(o.ZeroB))*float64(o.B) + float64(inner))
+	inner := float32(float64(b+float32(o.ZeroB))*float64(o.B) + float64(fix))
+	sum := float32(float64(a+float32(o.ZeroA))*float64(o.A) + float64(inner))
 	return float32(math.RoundToEven(float64(sum))) - float32(o.ZeroY)
 }
 
