@@ -10,7 +10,8 @@ import (
 // may be empty, is what is left: the softmax of a classifier, the decoding of a detector's boxes. A tail is computed in
 // float and goes into the file as it was.
 //
-// The tail begins where something is computed that no weights follow, other than an activation, a pooling or a sum;
+// The tail begins where something is computed that no weights follow, other than an activation, a pooling or a sum, or
+// where images of a batch are mixed;
 // moves before it that serve it alone belong to it. The trunk's outputs are the network's, where the trunk makes them,
 // and what the tail reads. Both keep all names, so that Join can put them together.
 func Cut(n *Network) (trunk, tail *Network) {
@@ -72,7 +73,7 @@ func (n *Network) tailLayers() map[*Layer]bool {
 	made := make(map[string]bool) // by the tail
 	for _, l := range n.Layers {
 		op, ok := l.Op.(Operator)
-		if live[l] || !(ok && !op.Moves()) && !slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
+		if live[l] || !(ok && (!op.Moves() || n.mixesImages(l, op))) && !slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
 			continue
 		}
 		tail[l] = true

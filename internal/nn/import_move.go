@@ -16,6 +16,9 @@ func importFlatten(n *node) error {
 	if axis := n.int("axis", 1); axis != 1 && axis+len(x) != 1 {
 		return n.unsupported("axis %d of %v, only axis 1 is supported", axis, x)
 	}
+	if len(x) > 0 && slices.Contains(x[1:], Batch) {
+		return n.unsupported("of %v, which has the batch at another axis than the first", x)
+	}
 	if len(x) == 2 {
 		return n.forward(n.in(0))
 	}
@@ -28,6 +31,9 @@ func importReshape(n *node) error {
 	x, err := n.shape(0)
 	if err != nil {
 		return err
+	}
+	if len(x) > 0 && slices.Contains(x[1:], Batch) {
+		return n.unsupported("of %v, which has the batch at another axis than the first", x)
 	}
 	target, ok, err := n.symbolic(1)
 	if err != nil {

@@ -67,16 +67,19 @@ func (n *node) addOperator(in []string) error {
 }
 
 // checkOperators refuses operators that cannot be carried through: those that come before the last layer with weights,
-// or do not follow from one at all, and that the engine does not train.
+// or do not follow from one at all, and that the engine does not train or that mix the images of a batch.
 func (im *importer) checkOperators() error {
 	live, after := im.net.live(), im.net.afterWeights()
 	for _, l := range im.net.Layers {
 		op, ok := l.Op.(Operator)
-		if !ok || !live[l] && after[l] || op.trains() && im.reasons[l.Name] == nil {
+		if !ok || !live[l] && after[l] || op.trains() && im.reasons[l.Name] == nil && !im.net.mixesImages(l, op) {
 			continue
 		}
 		if reason := im.reasons[l.Name]; reason != nil {
 			return reason
+		}
+		if op.trains() {
+			return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain, Reason: "mixes the images of a batch or moves its axis"}
 		}
 		return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain}
 	}

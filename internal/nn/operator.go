@@ -28,8 +28,8 @@ func (v *Value) elementType() onnx.DataType {
 // The batches by which an Operator is tried to see how its shape follows from that of its inputs.
 var tryBatches = [2]int{2, 3}
 
-// inferOperator sets types and shapes of the outputs of l by running it on tensors of ones, or zeros where they are
-// integers, for two batch sizes. A network with a baked-in batch of 1 may allow no other; then an axis of 1 in first
+// inferOperator sets types and shapes of the outputs of l by running it on tensors of imageFill, or zeros where
+// they are integers, for two batch sizes. A network with a baked-in batch of 1 may allow no other; then an axis of 1 in first
 // place is the batch. What depends on the values of computed tensors, and what an unknown operator makes, has no shape.
 func (n *Network) inferOperator(l *Layer, op Operator) error {
 	for _, name := range l.Out {
@@ -53,6 +53,9 @@ var errNoShape = errors.New("no shape")
 func (n *Network) operatorShapes(l *Layer, op Operator) (shapes [][]int, types []onnx.DataType, err error) {
 	if !operator.Known(op.Domain, op.Type) {
 		return nil, nil, nil
+	}
+	if err := n.checkTypes(l, op); err != nil {
+		return nil, nil, err
 	}
 	a, err := n.tryOperator(l, op, tryBatches[0])
 	var b []*operator.Tensor
@@ -79,6 +82,58 @@ func (n *Network) operatorShapes(l *Layer, op Operator) (shapes [][]int, types [
 	}
 	return shapes, types, nil
 }
+
+// checkTypes refuses floats where an operator wants integers: a shape, indices or axes, that may be computed.
+func (n *Network) checkTypes(l *Layer, op Operator) error {
+	for i, name := range l.In {
+		v := n.Values[name]
+		if v == nil || !operator.WantsIntegers(op.Type, i) {
+			continue
+		}
+		known := v.Const() && size(v.Shape) > 0 || !v.Const() && (v.Shape != nil || v.Type != onnx.Undefined)
+		if typ := v.elementType(); known && v.Ints == nil && operator.IsFloat(typ) {
+			return fmt.Errorf("input %q is %v where integers are wanted", name, typ)
+		}
+	}
+	return nil
+}
+
+// mixesImages reports whether l's outputs are not one tensor for each image, in the order of the images: their first
+// axis is not the batch, another one is, or elements come from another image.
+func (n *Network) mixesImages(l *Layer, op Operator) bool {
+	for _, name := range l.Out {
+		if name == "" {
+			continue
+		}
+		s := n.Values[name].Shape
+		baked := n.BatchDim == "" && len(s) > 0 && s[0] == 1 // such as the sizes of a Resize
+		if len(s) == 0 || s[0] != Batch && !baked || slices.Contains(s[1:], Batch) {
+			return true
+		}
+	}
+	if !op.Moves() {
+		return false
+	}
+	const batch = 2
+	out, err := n.tryOperator(l, op, batch)
+	if err != nil { // a baked-in batch of 1
+		return false
+	}
+	for i, name := range l.Out {
+		if name == "" || i >= len(out) || len(out[i].Shape) == 0 || out[i].Shape[0] != batch {
+			continue
+		}
+		for j, v := range out[i].Data {
+			if v != imageFill(j*batch/len(out[i].Data)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// imageFill is what tryOperator has in the elements of the i-th image.
+func imageFill(i int) float32 { return float32(i + 1) }
 
 // symbolicShape compares the shapes that two batch sizes make. Where both are one, the batch was baked in.
 func symbolicShape(a, b []int, baked bool) ([]int, error) {
@@ -125,8 +180,12 @@ func (n *Network) tryOperator(l *Layer, op Operator, batch int) ([]*operator.Ten
 				return nil, errNoShape
 			}
 			in[i] = operator.New(v.elementType(), withBatch(v.Shape, batch)...)
+			perImage := len(in[i].Data)
+			if len(v.Shape) > 0 && v.Shape[0] == Batch {
+				perImage /= batch
+			}
 			for j := range in[i].Data {
-				in[i].Data[j] = 1
+				in[i].Data[j] = imageFill(j / perImage)
 			}
 			if i > 0 && shapedBy[op.Type] {
 				return nil, errNoShape

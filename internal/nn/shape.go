@@ -158,13 +158,16 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 		if len(x) < 1 {
 			return nil, fmt.Errorf("input is a scalar")
 		}
+		if slices.Contains(x[1:], Batch) {
+			return nil, fmt.Errorf("input %v has the batch at another axis than the first", x)
+		}
 		return []int{x[0], size(x[1:])}, nil
 	case Slice:
 		return sliceShape(op, x)
 	case Pad:
 		return padShape(op, x)
 	case Reshape:
-		if len(op.Shape) == 0 || len(x) == 0 || op.Shape[0] != x[0] || slices.Contains(op.Shape[1:], Batch) || size(op.Shape) != size(x) {
+		if len(op.Shape) == 0 || len(x) == 0 || op.Shape[0] != x[0] || slices.Contains(op.Shape[1:], Batch) || slices.Contains(x[1:], Batch) || size(op.Shape) != size(x) {
 			return nil, fmt.Errorf("cannot reshape %v to %v", x, op.Shape)
 		}
 		return slices.Clone(op.Shape), nil
@@ -268,7 +271,7 @@ func sliceShape(op Slice, x []int) ([]int, error) {
 
 func concatShape(op Concat, in [][]int) ([]int, error) {
 	shape := slices.Clone(in[0])
-	if op.Axis < 1 || op.Axis >= len(shape) {
+	if op.Axis < 1 || op.Axis >= len(shape) || shape[op.Axis] == Batch {
 		return nil, fmt.Errorf("cannot join %v along axis %d", shape, op.Axis)
 	}
 	for _, x := range in[1:] {

@@ -46,6 +46,11 @@ func Eval(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error) {
 		return nil, ErrUnknown
 	}
 	defer recovered(&err)
+	for i, t := range in {
+		if t != nil && t.Len() > 0 && IsFloat(t.Type) && WantsIntegers(n.OpType, i) {
+			fail("input %d is %v where integers are wanted", i, t.Type)
+		}
+	}
 	return table[n.OpType](&call{n, opset, in}), nil
 }
 
@@ -124,6 +129,20 @@ var parameters = map[string]map[string]parameter{
 	"ReduceProd":      {"axes": {1, 18}},
 	"ReduceSumSquare": {"axes": {1, 18}},
 }
+
+// integerInputs are the inputs that must be integers or booleans whatever the others are, by position: indices, shapes,
+// axes.
+var integerInputs = map[string][]int{
+	"Compress": {1}, "ConstantOfShape": {0}, "CumSum": {1}, "Expand": {1}, "Gather": {1}, "GatherElements": {1}, "GatherND": {1},
+	"Pad": {1, 3}, "Reshape": {1}, "Resize": {3}, "ReverseSequence": {1}, "Scatter": {1}, "ScatterElements": {1}, "ScatterND": {1},
+	"Slice": {1, 2, 3, 4}, "Split": {1}, "Squeeze": {1}, "Tile": {1}, "TopK": {1}, "Trilu": {1}, "Unsqueeze": {1}, "Where": {0},
+
+	"ReduceL1": {1}, "ReduceL2": {1}, "ReduceLogSum": {1}, "ReduceLogSumExp": {1}, "ReduceMax": {1}, "ReduceMean": {1}, "ReduceMin": {1},
+	"ReduceProd": {1}, "ReduceSum": {1}, "ReduceSumSquare": {1},
+}
+
+// WantsIntegers reports whether the i-th input of an operator must be integers or booleans.
+func WantsIntegers(op string, i int) bool { return slices.Contains(integerInputs[op], i) }
 
 // moved returns the input that has a parameter, where it is not an attribute.
 func (c *call) moved(name string) (*Tensor, bool) {

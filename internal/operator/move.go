@@ -128,6 +128,9 @@ func transpose(c *call) []*Tensor {
 			perm = append(perm, len(x.Shape)-1-a)
 		}
 	}
+	if len(perm) != len(x.Shape) {
+		fail("perm %v of %v", perm, x.Shape)
+	}
 	return one(permuted(x, axes(perm, len(x.Shape))))
 }
 
