@@ -50,14 +50,10 @@ func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int, see
 	input := m.net.Values[m.input].Shape
 	image := size(input[1:])
 	return set.Each(first, first+n, func(i int, img *dataset.Image) error {
-		err := pre.CheckImages(img.H, img.W, img.C)
+		pixels, err := pre.Fit(img.Pixels, img.H, img.W)
 		if err == nil && pre.Resize == "" && (input[2] != img.H || input[3] != img.W) {
 			err = fmt.Errorf("images are %dx%d, input %q is %dx%d", img.H, img.W, m.input, input[2], input[3])
 		}
-		if err != nil {
-			return m.explainImage(err, set, img)
-		}
-		pixels, err := pre.Fit(img.Pixels, img.H, img.W)
 		if err != nil {
 			return m.explainImage(err, set, img)
 		}
@@ -76,7 +72,7 @@ func (m *Model) explainImage(err error, set *dataset.Source, img *dataset.Image)
 		name = filepath.Join(name, filepath.Base(img.File))
 	}
 	err = fmt.Errorf("%s and %s: %w", m.path, name, err)
-	if img.C != len(m.pre.Mean) || m.pre.Resize != "" {
+	if img.C < len(m.pre.Mean) || m.pre.Resize != "" {
 		return err
 	}
 	return &HintError{Err: err, Advice: "--resize stretch or --resize crop makes them fit"}

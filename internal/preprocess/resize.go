@@ -89,8 +89,12 @@ func resample(dst, src []uint8, taps []tap, width int) {
 //	"stretch"  both sides are resized on their own, whatever that does to the aspect
 //	"crop"     8/7 of Size is covered, and the middle cut out: for 224 the short side becomes 256, as is usual for ImageNet
 //
-// What is not resized is returned as it is, not copied.
+// A network of gray images gets the brightness of colored ones. What is neither resized nor turned gray is returned as it
+// is, not copied.
 func (s *Spec) Fit(pixels []uint8, h, w int) ([]uint8, error) {
+	if s.Channels() == 1 && len(pixels) == 3*h*w {
+		pixels = brightness(pixels)
+	}
 	if err := s.CheckImages(h, w, len(pixels)/(h*w)); err != nil {
 		return nil, err
 	}
@@ -101,6 +105,16 @@ func (s *Spec) Fit(pixels []uint8, h, w int) ([]uint8, error) {
 		return s.crop(pixels, h, w), nil
 	}
 	return pixels, nil
+}
+
+// brightness returns the luma of RGB pixels (ITU-R BT.601), rounded as Pillow's convert("L") does.
+func brightness(rgb []uint8) []uint8 {
+	y := make([]uint8, len(rgb)/3)
+	for i := range y {
+		r, g, b := uint(rgb[3*i]), uint(rgb[3*i+1]), uint(rgb[3*i+2])
+		y[i] = uint8((19595*r + 38470*g + 7471*b + 1<<15) >> 16)
+	}
+	return y
 }
 
 // crop resizes so that the image covers 8/7 of Size, the long side rounded down, and cuts out the middle.

@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -96,6 +97,31 @@ func TestResizeAgainstPillow(t *testing.T) {
 		if other > 0 {
 			t.Errorf("%+v: %d of %d bytes differ from Pillow's", test, other, len(want))
 		}
+	}
+}
+
+// A network of gray images sees of colored ones what Pillow's convert("L") does.
+func TestBrightnessAgainstPillow(t *testing.T) {
+	dir := t.TempDir()
+	rgb := picture(61, 43, 3)
+	script, raw := filepath.Join(dir, "pillow.py"), filepath.Join(dir, "raw")
+	if err := errors.Join(os.WriteFile(raw, rgb, 0o600), os.WriteFile(script, []byte(`
+import sys
+from PIL import Image
+raw = sys.argv[1]
+open(raw + ".out", "wb").write(Image.frombytes("RGB", (43, 61), open(raw, "rb").read()).convert("L").tobytes())
+`), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	oracle.RunPython(t, "PIL", script, raw)
+	want, err := os.ReadFile(raw + ".out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gray := Spec{Scale: 1, Mean: []float64{0}, Std: []float64{1}, Color: "gray"}
+	got, err := gray.Fit(rgb, 61, 43)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%v; equal: %v", err, bytes.Equal(got, want))
 	}
 }
 
