@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// Architectures that Train knows, the default first: the residual networks of He et al. (2016, section 4.2)
-// for small images, 6n+2 layers deep; narrow has half the channels.
-var Architectures = []string{"resnet20", "resnet8", "resnet14", "resnet20-narrow"}
+// Architectures that Train knows, the default first, all for images of about 32 x 32: the residual networks of He et
+// al. (2016, section 4.2), 6n+2 layers deep, narrow with half the channels; MobileNetV2 (Sandler et al., 2018), half with
+// half the channels; VGG-19 with BatchNorm (Simonyan and Zisserman, 2015), quarter with a quarter of the channels.
+var Architectures = []string{"resnet20", "resnet8", "resnet14", "resnet20-narrow", "mobilenetv2", "mobilenetv2-half", "vgg19-quarter"}
 
 // TrainOptions say what to train. The zero value of a field stands for its default.
 type TrainOptions struct {

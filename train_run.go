@@ -18,12 +18,39 @@ import (
 	"zaq/internal/preprocess"
 )
 
-// architectures are the settings of Architectures.
-var architectures = map[string]struct{ depth, width int }{
-	"resnet8":         {8, 16},
-	"resnet14":        {14, 16},
-	"resnet20":        {20, 16},
-	"resnet20-narrow": {20, 8},
+// architectures build the networks of Architectures.
+var architectures = map[string]func(image [3]int, classes int, seed uint64) (*nn.Network, error){
+	"resnet8":          resnet(8, 16),
+	"resnet14":         resnet(14, 16),
+	"resnet20":         resnet(20, 16),
+	"resnet20-narrow":  resnet(20, 8),
+	"mobilenetv2":      mobilenet(nn.MobileNetConfig{}),
+	"mobilenetv2-half": mobilenet(nn.MobileNetConfig{Stem: 16, Stages: halfStages}),
+	"vgg19-quarter": func(image [3]int, classes int, seed uint64) (*nn.Network, error) {
+		return nn.VGG19(nn.VGGConfig{Image: image, Classes: classes, Width: 16}, seed)
+	},
+}
+
+func resnet(depth, width int) func([3]int, int, uint64) (*nn.Network, error) {
+	return func(image [3]int, classes int, seed uint64) (*nn.Network, error) {
+		return nn.ResNet(nn.ResNetConfig{Depth: depth, Width: width, Image: image, Classes: classes}, seed)
+	}
+}
+
+func mobilenet(c nn.MobileNetConfig) func([3]int, int, uint64) (*nn.Network, error) {
+	return func(image [3]int, classes int, seed uint64) (*nn.Network, error) {
+		c.Image, c.Classes = image, classes
+		return nn.MobileNet(c, seed)
+	}
+}
+
+// halfStages are MobileNetV2's at a width multiplier of 0.5: channels are rounded to the nearest multiple of eight, as
+// the paper's are.
+var halfStages = []nn.MobileNetStage{
+	{Expand: 1, Channels: 8, Repeat: 1, Stride: 1}, {Expand: 6, Channels: 16, Repeat: 2, Stride: 1},
+	{Expand: 6, Channels: 16, Repeat: 3, Stride: 2}, {Expand: 6, Channels: 32, Repeat: 4, Stride: 2},
+	{Expand: 6, Channels: 48, Repeat: 3, Stride: 1}, {Expand: 6, Channels: 80, Repeat: 3, Stride: 2},
+	{Expand: 6, Channels: 160, Repeat: 1, Stride: 1},
 }
 
 // trainSize is the least height and width of the images that networks are trained for.
@@ -48,10 +75,7 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, err
 	}
 	pixels := standardize(set)
-	arch := architectures[o.Arch]
-	net, err := nn.ResNet(nn.ResNetConfig{
-		Depth: arch.depth, Width: arch.width, Image: [3]int{set.C, set.H, set.W}, Classes: len(set.Classes),
-	}, o.Seed)
+	net, err := architectures[o.Arch]([3]int{set.C, set.H, set.W}, len(set.Classes), o.Seed)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"zaq/internal/dataset"
+	"zaq/internal/engine"
 	"zaq/internal/nn"
 	"zaq/internal/preprocess"
 )
@@ -224,6 +225,25 @@ func TestTrainRefused(t *testing.T) {
 	} {
 		if r, err := Train(context.Background(), test.o); err == nil || !strings.Contains(err.Error(), test.want) || r != nil {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// Every architecture that has a name can be trained.
+func TestArchitectures(t *testing.T) {
+	if len(architectures) != len(Architectures) {
+		t.Errorf("%d names, %d networks", len(Architectures), len(architectures))
+	}
+	for _, name := range Architectures {
+		net, err := architectures[name]([3]int{3, 32, 32}, 10, 1)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		g := engine.NewTrainingGraph()
+		image := map[string]*engine.Tensor{net.Inputs[0]: g.Input("images", 32, 32, 3)}
+		if _, err := engine.Lower(g, net, image, engine.LowerOptions{TrainBN: true}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -18,7 +18,8 @@ Usage:
 
         --data SPEC         cifar10:DIR or fashion-mnist:DIR, with training and test images
     -o, --output FILE       where to write
-        --arch A            resnet20 (default), resnet8, resnet14 or resnet20-narrow
+        --arch A            resnet20 (default), resnet8, resnet14, resnet20-narrow, mobilenetv2, mobilenetv2-half or
+                            vgg19-quarter
         --epochs N          (default 40)
         --batch N           images a step (default 128)
         --lr X              peak of the learning rate (default 0.1)
