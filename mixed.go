@@ -99,7 +99,7 @@ func (m *Model) budget(o Options, p quant.Precision) (*method.Budget, error) {
 
 // overhead is the size of the file but for its weights: that of one whose quantizers have any ranges.
 func (m *Model) overhead(o Options, p quant.Precision) (int64, error) {
-	trunk, tail := nn.Cut(m.net)
+	trunk, tail := m.parts()
 	net := trunk.Clone()
 	nn.AbsorbConvBias(net)
 	if o.PerTensor {

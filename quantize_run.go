@@ -39,7 +39,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	trunk, tail := nn.Cut(m.net)
+	trunk, tail := m.parts()
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
@@ -90,6 +90,13 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		Steps:  run.Steps, Kept: run.Kept, Agreement: run.Agreement,
 		artifact: artifact{data},
 	}, nil
+}
+
+// parts returns what is quantized, in the form that suits integers, and what remains behind it.
+func (m *Model) parts() (trunk, tail *nn.Network) {
+	net := m.net.Clone()
+	nn.LinearHeads(net)
+	return nn.Cut(net)
 }
 
 // methodOptions are o in the words of package method, without what depends on the model.
