@@ -21,22 +21,21 @@ type trait struct {
 	trains   bool
 	data     bool   // learns from labelled images
 	images   string // where it takes images from unless told otherwise
-	observer string // what it does about activation ranges unless told otherwise
+	observer string // what it does about activation ranges unless told otherwise, where that is its own; "": observerFor
 	run      func(ctx context.Context, net *nn.Network, o method.Options) (*method.Result, error)
 }
 
-// traits of all Methods. About observers: extremes of generated images are wider than those of real ones and cost plain
-// rounding many points below 8 bits; a network that is trained afterwards can afford to clip more.
+// traits of all Methods.
 var traits = map[string]trait{
-	"zaq":           {trains: true, images: method.SourceGenerator, observer: "mse", run: method.ZAQ},
-	"gdfq":          {trains: true, images: method.SourceGenerator, observer: "mse", run: method.GDFQ},
-	"ft":            {trains: true, data: true, images: method.SourceData, observer: "mse"},
-	"rtn":           {images: method.SourceGenerator, observer: "percentile", run: method.RTN},
-	"dfq":           {images: method.SourceStatistics, observer: "sigma", run: method.DFQ},
+	"zaq":           {trains: true, images: method.SourceGenerator, run: method.ZAQ},
+	"gdfq":          {trains: true, images: method.SourceGenerator, run: method.GDFQ},
+	"ft":            {trains: true, data: true, images: method.SourceData},
+	"rtn":           {images: method.SourceGenerator, run: method.RTN},
+	"dfq":           {images: method.SourceStatistics, run: method.DFQ},
 	"aciq":          {images: method.SourceStatistics, observer: "laplace", run: method.ACIQ},
-	"squant":        {images: method.SourceStatistics, observer: "mse", run: method.SQuant},
-	"zeroq":         {images: method.SourceZeroQ, observer: "percentile", run: method.ZeroQ},
-	"deepinversion": {images: method.SourceDeepInversion, observer: "percentile", run: method.DeepInversion},
+	"squant":        {images: method.SourceStatistics, run: method.SQuant},
+	"zeroq":         {images: method.SourceZeroQ, run: method.ZeroQ},
+	"deepinversion": {images: method.SourceDeepInversion, run: method.DeepInversion},
 }
 
 // Trains reports whether the method o names learns, and so has steps and a checkpoint.

@@ -42,7 +42,7 @@ type Options struct {
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse" (default at 2 bits), those of least squared error
-	Observer      string // what an activation's grid spans: "mse", the range of least squared error (default of methods that train, and of squant); "percentile", all but one in 10,000 (default of rtn, zeroq, deepinversion); "ema", a moving average of batches' extremes; "minmax"; "laplace" (default of aciq) or "gauss", least expected error of such a distribution; "sigma" (default of dfq), 6 deviations of the statistics
+	Observer      string // what an activation's grid spans: "mse", the range of least squared error; "percentile", all but one in 10,000; "ema", a moving average of batches' extremes; "minmax"; "laplace" (default of aciq) or "gauss", least expected error of such a distribution; "sigma", 6 deviations of the statistics. Default: mse where there are images; of statistics sigma, and below 6 bits percentile
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
@@ -221,9 +221,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observer == "" {
 		o.Observer = t.observer
-		if o.Observer == "sigma" && (o.CalibrationDir != "" || o.Images != method.SourceStatistics) {
-			o.Observer = "percentile"
-		}
+	}
+	if o.Observer == "" {
+		o.Observer = o.observerFor()
 	}
 	if o.Method == "gdfq" { // as published
 		if o.ZAQ.QPerG == 0 {

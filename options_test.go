@@ -54,7 +54,13 @@ func TestDefaults(t *testing.T) {
 		{Options{ZAQ: ZAQOptions{Steps: 90}}, "mse", 0},
 		{Options{ZAQ: ZAQOptions{Steps: 90}, Observer: "ema"}, "ema", 30},
 		{Options{ZAQ: ZAQOptions{Steps: 90, RangeSteps: 5}, Observer: "ema"}, "ema", 5},
-		{Options{Method: "rtn"}, "percentile", 0},
+		{Options{Method: "rtn"}, "mse", 0},
+		{Options{Method: "rtn", Images: "statistics"}, "percentile", 0},
+		{Options{Method: "squant", Precision: "w4a8"}, "sigma", 0},
+		{Options{Method: "dfq", Precision: "w8a6"}, "sigma", 0},
+		{Options{Method: "dfq", Precision: "w8a5"}, "percentile", 0},
+		{Options{Method: "dfq", CalibrationDir: "images"}, "mse", 0},
+		{Options{Method: "aciq"}, "laplace", 0},
 	} {
 		if o := c.o.withDefaults(); o.Observer != c.observer || o.ZAQ.RangeSteps != c.steps {
 			t.Errorf("%+v: observer %q, %d range steps", c.o, o.Observer, o.ZAQ.RangeSteps)

@@ -32,7 +32,8 @@ Usage:
                             2 bits unless told
         --observer O        what an activation's grid spans: mse, where rounding costs least; percentile, 99.99; ema,
                             the average of batches' extremes; minmax; laplace or gauss, least expected error of such
-                            values; sigma, 6 deviations of BatchNormalization's; the method's own unless told
+                            values; sigma, 6 deviations of BatchNormalization's. Unless told, mse of images, sigma of
+                            statistics and percentile of these below 6 bits
         --bias-correction   where weights are rounded, biases make good for what that does to means (default true)
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
