@@ -50,7 +50,7 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	start := time.Now()
-	r, err := quantize(ctx, m, o.withDefaults())
+	r, err := quantize(ctx, m, m.defaults(o))
 	if err != nil && !o.Trains() {
 		return nil, interruptedBriefly(ctx, err)
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // A network whose BatchNormalization was folded before its file was written remembers nothing of its data. No generator
-// can be warmed up for it; what is left to go by is that its input is images, prepared in a known way. Its activation
-// ranges then come from noise as smooth as photographs are. Where not even the preprocessing is known there is nothing,
+// can be taught to make images for it; what is left to go by is that its input is images, prepared in a known way. Its activation
+// ranges then come from noise as smooth as photographs are, on which Q learns, too. Where not even the preprocessing is known there is nothing,
 // and the methods refuse.
 
 // cloudImages is how many of these images there are at most, and cloudPixels how many pixels of all of them: few of large
@@ -32,11 +32,35 @@ func normalized(n *nn.Network) bool {
 // withoutStatistics are the methods that make do with images of any kind. The others use the statistics themselves.
 var withoutStatistics = map[string]bool{"rtn": true, "aciq": true, "squant": true, "zaq": true}
 
+// unnormalizedLR is the learning rate of Q where noise is all it learns from: it is taken as far as it leads, not further.
+const unnormalizedLR = 0.001
+
+// defaults are those of Options, but where there is only such noise, or where weights are not normalized. It has fewer large
+// values than photographs, so that at 6 bits and more all of them should fit.
+func (m *Model) defaults(o Options) Options {
+	observer, lr := o.Observer, o.ZAQ.LR
+	o = o.withDefaults()
+	if !withoutStatistics[o.Method] || normalized(m.net) {
+		return o
+	}
+	if lr == 0 {
+		o.ZAQ.LR = unnormalizedLR
+	}
+	if observer == "" && traits[o.Method].observer == "" && o.CalibrationDir == "" {
+		o.Observer = "minmax"
+		if o.coarse() {
+			o.Observer = "mse"
+		}
+	}
+	return o
+}
+
 // substitute gives the methods images where the user gave none, and says so in the log; nothing where nobody knows what
-// the network's input is. No generator is warmed up then: there is nothing for it to learn.
+// the network's input is. There is no generator then: nothing would guide it, and what a network learns on its images is
+// no good for photographs. Q learns on the images that there are.
 func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
 	if mo.Images != nil {
-		mo.Generator.Warmup = 0
+		mo.Generator.Warmup, mo.Source = 0, method.SourceGiven
 		return
 	}
 	_, c, h, w, err := net.ImageInput()
@@ -44,8 +68,8 @@ func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
 		return
 	}
 	n := min(cloudImages, max(16, cloudPixels/(h*w)))
-	o.Log.Warn("no BatchNormalization in "+m.path+": activation ranges come from noise as smooth as photographs, and no generator is warmed up; "+
+	o.Log.Warn("no BatchNormalization in "+m.path+": noise as smooth as photographs takes the place of a generator's images; "+
 		"--calib DIR takes images of yours", "images", n)
 	mo.Images = synth.Clouds(n, h, w, c, (*preprocess.Spec)(&m.pre), o.Seed)
-	mo.Generator.Warmup = 0
+	mo.Generator.Warmup, mo.Source = 0, method.SourceGiven
 }

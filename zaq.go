@@ -41,7 +41,8 @@
 //
 // BatchNormalization, unfolded: its running statistics are the only memory of the training data that the
 // file has. For a model whose exporter folded them away, activation ranges come from images in CalibrationDir or, where
-// its preprocessing is known, from noise as smooth as photographs; a warning says so. Without either it is refused.
+// its preprocessing is known, from noise as smooth as photographs, and Q learns on them; a warning says so. Without either
+// it is refused.
 //
 // # What it does not do
 //

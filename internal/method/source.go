@@ -19,8 +19,8 @@ type preparation interface {
 }
 
 // supplied returns twins for a method that trains on images of o's source, a generator of the given options unless o
-// says another, and for images that are optimised what makes them; the caller makes a warm-up of the generator.
-func supplied(net *nn.Network, o *Options, generator *synth.Options) (*twins, *making, error) {
+// says another, and what is to be done first; the caller makes a warm-up of the generator.
+func supplied(net *nn.Network, o *Options, generator *synth.Options) (*twins, preparation, error) {
 	switch s := o.source(SourceGenerator); s {
 	case SourceGenerator:
 		t, err := newTwinsBehind(net, o, generator)
@@ -32,10 +32,23 @@ func supplied(net *nn.Network, o *Options, generator *synth.Options) (*twins, *m
 		}
 		m, err := newMaking(t, s)
 		return t, m, err
+	case SourceGiven:
+		t, err := newTwinsBehind(net, o, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, readyMade{}, t.take(&stock{n: len(o.Images) / t.image.Len(), x: o.Images})
 	default:
 		return nil, nil, fmt.Errorf("images from %s cannot be trained on", s)
 	}
 }
+
+// readyMade is the preparation of images that are there already.
+type readyMade struct{}
+
+func (readyMade) run(context.Context, func() error) error { return nil }
+func (readyMade) save(*checkpoint.State)                  {}
+func (readyMade) load(*checkpoint.State) error            { return nil }
 
 // making optimises images against P and gives them to the twins as their stock.
 type making struct {

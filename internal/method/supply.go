@@ -15,6 +15,7 @@ const (
 	SourceZeroQ         = "zeroq"         // images optimised to those statistics, each by itself
 	SourceDeepInversion = "deepinversion" // images optimised to them and to classes, in batches
 	SourceStatistics    = "statistics"    // none: the statistics themselves say what activations are like
+	SourceGiven         = "given"         // those of Options.Images
 	SourceData          = "data"          // the labelled images that are trained on
 )
 

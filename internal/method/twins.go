@@ -43,7 +43,9 @@ func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twi
 	if t.pNet, err = prepare(net); err != nil {
 		return nil, err
 	}
-	if t.qNet, t.placement, err = place(t.pNet, *o); err != nil {
+	twin := t.pNet.Clone()
+	nn.Unfold(twin)
+	if t.qNet, t.placement, err = place(twin, *o); err != nil {
 		return nil, err
 	}
 	for _, w := range t.placement.Weights {

@@ -69,6 +69,20 @@ var passes = map[string]func(*Network) error{
 	"PositiveGamma":  PositiveGamma,
 	"AttachStats":    func(n *Network) error { AttachStats(n); return nil },
 	"FoldBatchNorm":  FoldBatchNorm,
+	"FoldBatchNorm, Unfold": func(n *Network) error {
+		if err := FoldBatchNorm(n); err != nil {
+			return err
+		}
+		Unfold(n)
+		return nil
+	},
+	"FoldBatchNorm, Unfold, FoldBatchNorm": func(n *Network) error {
+		if err := FoldBatchNorm(n); err != nil {
+			return err
+		}
+		Unfold(n)
+		return FoldBatchNorm(n)
+	},
 	"all": func(n *Network) error {
 		AbsorbConvBias(n)
 		AttachStats(n)
