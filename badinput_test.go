@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 // What cannot be done ends in one line that says why, with the right exit status and without an output file.
@@ -18,7 +19,7 @@ func TestBadInput(t *testing.T) {
 	program := build(t)
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
-	float := dataFile(t, "models", "cifar10", "resnet20_akamaster_cifar10.onnx")
+	float := realdata.Path(t, "models", "cifar10", "resnet20_akamaster_cifar10.onnx")
 	put := func(name string, b []byte) string {
 		if err := os.WriteFile(path(name), b, 0o600); err != nil {
 			t.Fatal(err)
@@ -60,7 +61,9 @@ func TestBadInput(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if strings.HasPrefix(tt.args[len(tt.args)-1], "/dev/") {
-				need(t, tt.args[len(tt.args)-1], "a disk that is full is a device of Linux")
+				if _, err := os.Stat(tt.args[len(tt.args)-1]); err != nil {
+					t.Skip("a disk that is full is a device of Linux: ", err)
+				}
 			}
 			args := tt.args
 			if args[0] == "quantize" && !strings.Contains(strings.Join(args, " "), " -o ") {

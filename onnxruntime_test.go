@@ -13,6 +13,7 @@ import (
 	"zaq"
 	"zaq/internal/onnx"
 	"zaq/internal/oracle"
+	"zaq/internal/realdata"
 )
 
 // Files of scheme deploy run in ONNX Runtime at every level of optimization, every convolution as an integer
@@ -64,7 +65,7 @@ func TestONNXRuntime(t *testing.T) {
 
 // What Inspect predicts of a detector's file, with its concatenations, pools and resizing, is what ONNX Runtime runs.
 func TestInspectPredictsONNXRuntime(t *testing.T) {
-	m := load(t, dataFile(t, "models", "detection", "mobilenetv2_yolov3_nano_voc.onnx"))
+	m := load(t, realdata.Path(t, "models", "detection", "mobilenetv2_yolov3_nano_voc.onnx"))
 	dir := t.TempDir()
 	img := image.NewRGBA(image.Rect(0, 0, 320, 320))
 	for i := range img.Pix {

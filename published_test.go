@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"zaq"
+	"zaq/internal/realdata"
 )
 
 // The float networks of the shared data say of real images what was published with them: ONNX Runtime's answers to what
@@ -28,12 +29,12 @@ func TestPublishedClasses(t *testing.T) {
 		{"mobilenet_v2_1.0_224_int8grid_bnfolded_imagenet", "openimages150", 100},
 	} {
 		t.Run(tt.model+"/"+tt.set, func(t *testing.T) {
-			m := load(t, dataFile(t, "models", "imagenet", tt.model+".onnx"))
-			e := evaluate(t, m, "csv:"+dataFile(t, "imagenet", tt.set+"_labels.csv"))
+			m := load(t, realdata.Path(t, "models", "imagenet", tt.model+".onnx"))
+			e := evaluate(t, m, "csv:"+realdata.Path(t, "imagenet", tt.set+"_labels.csv"))
 			if e.Top1 != tt.right {
 				t.Errorf("%d of %d right, published are %d", e.Top1, e.N, tt.right)
 			}
-			rows := readCSV(t, dataFile(t, "expected", tt.model+"__"+tt.set+".csv"))
+			rows := readCSV(t, realdata.Path(t, "expected", tt.model+"__"+tt.set+".csv"))
 			if len(rows) != e.N {
 				t.Fatalf("%d images, %d published", e.N, len(rows))
 			}
@@ -47,7 +48,7 @@ func TestPublishedClasses(t *testing.T) {
 }
 
 func TestPublishedDetections(t *testing.T) {
-	voc, boxes := "voc:"+dataFile(t, "detection", "voc100"), "boxes:"+dataFile(t, "detection", "openimages150", "boxes.csv")
+	voc, boxes := "voc:"+realdata.Path(t, "detection", "voc100"), "boxes:"+realdata.Path(t, "detection", "openimages150", "boxes.csv")
 	for _, tt := range []struct {
 		model, data, published string
 		names                  string // of the classes in the published table
@@ -58,7 +59,7 @@ func TestPublishedDetections(t *testing.T) {
 		{"yolo_fastest_1.1_coco", boxes, "openimages150", "openimages150/coco80_classes.txt", 0.6525},
 	} {
 		t.Run(tt.model+"/"+tt.published, func(t *testing.T) {
-			m := load(t, dataFile(t, "models", "detection", tt.model+".onnx"))
+			m := load(t, realdata.Path(t, "models", "detection", tt.model+".onnx"))
 			d, err := zaq.EvaluateDetector(context.Background(), m, tt.data, zaq.EvalOptions{Boxes: true})
 			if err != nil {
 				t.Fatal(err)
@@ -66,8 +67,8 @@ func TestPublishedDetections(t *testing.T) {
 			if math.Abs(d.MAP50-tt.map50) > 0.0002 {
 				t.Errorf("mAP@0.5 is %.4f, published is %.4f", d.MAP50, tt.map50)
 			}
-			names := readLines(t, dataFile(t, "detection", filepath.FromSlash(tt.names)))
-			compareBoxes(t, d, readCSV(t, dataFile(t, "expected", tt.model+"__"+tt.published+".csv")), names)
+			names := readLines(t, realdata.Path(t, "detection", filepath.FromSlash(tt.names)))
+			compareBoxes(t, d, readCSV(t, realdata.Path(t, "expected", tt.model+"__"+tt.published+".csv")), names)
 		})
 	}
 }

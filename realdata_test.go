@@ -3,7 +3,6 @@ package zaq_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,49 +12,22 @@ import (
 	"zaq/internal/onnx"
 	"zaq/internal/oracle"
 	"zaq/internal/preprocess"
+	"zaq/internal/realdata"
 )
 
 // The tests of this package's outside run whole networks on real images, so files with them have the build
 // constraint !noasm && !race: either would make minutes of them, and every part is tested under both on its own.
 
-// dataFile returns the path of a file of the shared data. It skips the test where there is none.
-func dataFile(t *testing.T, elements ...string) string {
-	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{dir}, elements...)...)
-	need(t, path, "set ZAQ_DATA to the shared data")
-	return path
-}
-
 // cifar10 returns the specification of CIFAR-10's test images, all of them.
 func cifar10(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("ZAQ_CIFAR10")
-	if dir == "" {
-		dir = filepath.Join("data", "cifar-10-batches-bin")
-	}
-	need(t, filepath.Join(dir, "test_batch.bin"), "`make cifar10` fetches CIFAR-10, ZAQ_CIFAR10 says where it is")
-	return "cifar10:" + dir
+	return "cifar10:" + realdata.CIFAR10(t)
 }
 
 // cifar1000 returns the specification of the first 1,000 of them.
 func cifar1000(t *testing.T) string {
 	t.Helper()
-	return "cifar10:" + dataFile(t, "cifar10", "test_first1000.bin")
-}
-
-func need(t *testing.T, path, advice string) {
-	t.Helper()
-	if _, err := os.Stat(path); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("no %s: %s", path, advice)
-	}
-	t.Skipf("no %s: %s", path, advice)
+	return "cifar10:" + realdata.Path(t, "cifar10", "test_first1000.bin")
 }
 
 func load(t *testing.T, path string) *zaq.Model {
@@ -69,7 +41,7 @@ func load(t *testing.T, path string) *zaq.Model {
 
 func loadCIFAR(t *testing.T, name string) *zaq.Model {
 	t.Helper()
-	return load(t, dataFile(t, "models", "cifar10", name+".onnx"))
+	return load(t, realdata.Path(t, "models", "cifar10", name+".onnx"))
 }
 
 func evaluate(t *testing.T, m *zaq.Model, data string) *zaq.Evaluation {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"zaq"
+	"zaq/internal/realdata"
 )
 
 // shortRun is enough to pass through all phases of method zaq: warm up, ranges that move, ranges that are frozen.
@@ -68,7 +69,7 @@ func TestKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("windows has no signals to send")
 	}
-	program, model := build(t), dataFile(t, "models", "cifar10", "resnet8_mlperftiny_cifar10.onnx")
+	program, model := build(t), realdata.Path(t, "models", "cifar10", "resnet8_mlperftiny_cifar10.onnx")
 	dir := t.TempDir()
 	quantize := func(out string, more ...string) *exec.Cmd {
 		args := []string{"quantize", "-q", model, "-o", filepath.Join(dir, out), "--precision", "w3a3", "--seed", "5",

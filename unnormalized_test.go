@@ -13,13 +13,14 @@ import (
 	"zaq"
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 // foldedCIFAR writes a trained network whose BatchNormalization was folded, with what is known of its input if that is
 // wanted.
 func foldedCIFAR(t *testing.T, known bool) *zaq.Model {
 	t.Helper()
-	source := dataFile(t, "models", "cifar10", "resnet8_mlperftiny_cifar10.onnx")
+	source := realdata.Path(t, "models", "cifar10", "resnet8_mlperftiny_cifar10.onnx")
 	file, err := onnx.ReadFile(source)
 	if err != nil {
 		t.Fatal(err)

@@ -11,13 +11,14 @@ import (
 	"zaq/internal/engine"
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 // ResNet-20 on 32 images: the float network on the training engine, and its integers here.
 func BenchmarkResNet20(b *testing.B) {
 	const batch = 32
 	s := sharedModels[0]
-	float, err := onnx.ReadFile(dataFile(b, "models", s.path))
+	float, err := onnx.ReadFile(realdata.Path(b, "models", s.path))
 	if err != nil {
 		b.Fatal(err)
 	}

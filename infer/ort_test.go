@@ -23,25 +23,13 @@ import (
 	"zaq/internal/onnx"
 	"zaq/internal/oracle"
 	"zaq/internal/preprocess"
+	"zaq/internal/realdata"
 )
-
-// dataFile returns a file of the shared data. Where there is none the test is skipped, but in CI, which has it.
-func dataFile(t testing.TB, path ...string) string {
-	t.Helper()
-	name := filepath.Join(append([]string{os.Getenv("ZAQ_DATA")}, path...)...)
-	if _, err := os.Stat(name); err != nil || os.Getenv("ZAQ_DATA") == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("ZAQ_DATA has no %s", filepath.Join(path...))
-		}
-		t.Skipf("ZAQ_DATA names no directory with %s", filepath.Join(path...))
-	}
-	return name
-}
 
 // cifarPixels returns test images as [H, W, C] bytes.
 func cifarPixels(t testing.TB, first, n int) []uint8 {
 	t.Helper()
-	b, err := os.ReadFile(dataFile(t, "cifar10", "test_first1000.bin"))
+	b, err := os.ReadFile(realdata.Path(t, "cifar10", "test_first1000.bin"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +61,7 @@ var sharedModels = []shared{
 // files returns the model's pictures number first to first+n.
 func (s *shared) files(t testing.TB, first, n int) []string {
 	t.Helper()
-	dir := dataFile(t, s.pictures)
+	dir := realdata.Path(t, s.pictures)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +106,7 @@ func (s *shared) input(t testing.TB, m *zaq.Model, first, n int) infer.Tensor {
 // quantize rounds the model, with ranges from real pictures, and writes it.
 func (s *shared) quantize(t testing.TB, precision string) *zaq.Model {
 	t.Helper()
-	m, err := zaq.Load(dataFile(t, "models", s.path))
+	m, err := zaq.Load(realdata.Path(t, "models", s.path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"zaq/internal/realdata"
 )
 
 func TestCSV(t *testing.T) {
@@ -57,7 +59,7 @@ func TestCSVRefused(t *testing.T) {
 
 // The tables of the shared data work as they are.
 func TestSharedCSV(t *testing.T) {
-	data := sharedData(t)
+	data := realdata.Path(t)
 	s, err := OpenSource("csv:"+filepath.Join(data, "imagenet", "sample500_labels.csv"), Test)
 	if err != nil || s.N != 500 || s.Labels[499] != 998 {
 		t.Fatalf("%+v, %v", s, err)

@@ -7,20 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// sharedData is the folder of the evaluation data; without it the test is skipped, or fails in CI.
-func sharedData(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		missing(t, "no evaluation data: ", err)
-	}
-	return dir
-}
+	"zaq/internal/realdata"
+)
 
 func missing(t *testing.T, why ...any) {
 	t.Helper()
@@ -191,7 +180,7 @@ func TestCIFAR10Refused(t *testing.T) {
 }
 
 func TestSharedCIFAR10(t *testing.T) {
-	s, err := Open("cifar10:"+filepath.Join(sharedData(t), "cifar10", "test_first1000.bin"), Test)
+	s, err := Open("cifar10:"+filepath.Join(realdata.Path(t), "cifar10", "test_first1000.bin"), Test)
 	if err != nil {
 		t.Fatal(err)
 	}

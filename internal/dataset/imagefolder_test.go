@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"zaq/internal/realdata"
 )
 
 func pngOf(t *testing.T, img image.Image) []byte {
@@ -251,7 +253,7 @@ func TestJPEG(t *testing.T) {
 }
 
 func TestSharedImageFolders(t *testing.T) {
-	data := sharedData(t)
+	data := realdata.Path(t)
 	s, err := Open("imagefolder:"+filepath.Join(data, "imagenet", "openimages150"), Test)
 	if err != nil {
 		t.Fatal(err)
@@ -273,7 +275,7 @@ func TestSharedImageFolders(t *testing.T) {
 
 // Pixels are those from which the published results were computed.
 func TestSharedPixels(t *testing.T) {
-	data := sharedData(t)
+	data := realdata.Path(t)
 	img, err := ReadImage(filepath.Join(data, "imagenet", "sample500", "0000_n01440764.jpg"))
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"zaq/internal/realdata"
 )
 
 func annotation(file string, objects ...string) []byte {
@@ -118,7 +120,7 @@ func TestBoxes(t *testing.T) {
 }
 
 func TestSharedDetectionSets(t *testing.T) {
-	data := sharedData(t)
+	data := realdata.Path(t)
 	for spec, want := range map[string]struct{ images, boxes, difficult int }{
 		"voc:" + filepath.Join(data, "detection", "voc100"):                       {100, 273, 38},
 		"boxes:" + filepath.Join(data, "detection", "openimages150", "boxes.csv"): {150, 342, 0},

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zaq/internal/preprocess"
+	"zaq/internal/realdata"
 )
 
 func parse(t *testing.T, text string) *Decoder {
@@ -139,16 +140,7 @@ func TestDecodeRefusesShapes(t *testing.T) {
 
 // Raw outputs of real detectors become the detections that were published with them, for one image of 486x500.
 func TestSharedOutputs(t *testing.T) {
-	data := os.Getenv("ZAQ_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(data); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("no evaluation data: ", err)
-	}
+	data := realdata.Path(t)
 	for _, test := range []struct {
 		model, set string
 		classes    map[int]int // of the model: of the published table

@@ -2,30 +2,20 @@ package engine
 
 import (
 	"encoding/binary"
-	"errors"
-	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 // sharedFile reads a shared data file and skips the test where there is none.
 func sharedFile(t *testing.T, elem ...string) []byte {
 	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{dir}, elem...)...)
-	b, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && os.Getenv("CI") != "true":
-		t.Skipf("no %s: set ZAQ_DATA to the shared data", path)
-	case err != nil:
+	b, err := os.ReadFile(realdata.Path(t, elem...))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -10,6 +10,7 @@ import (
 
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 func floatsFile(t *testing.T, path string) []float32 {
@@ -27,25 +28,10 @@ func floatsFile(t *testing.T, path string) []float32 {
 
 // TestSharedModels runs every real model and compares all outputs with those of ONNX Runtime.
 func TestSharedModels(t *testing.T) {
-	data := os.Getenv("ZAQ_DATA")
-	if data == "" {
-		data = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	metas, _ := filepath.Glob(filepath.Join(data, "expected", "*", "meta.json"))
-	if len(metas) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no real models: set ZAQ_DATA to the shared data")
-		}
-		t.Skip("no real models: set ZAQ_DATA to the shared data")
-	}
-	for _, meta := range metas {
+	for _, meta := range realdata.Glob(t, "expected", "*", "meta.json") {
 		name := filepath.Base(filepath.Dir(meta))
 		t.Run(name, func(t *testing.T) {
-			files, _ := filepath.Glob(filepath.Join(data, "models", "*", name+".onnx"))
-			if len(files) != 1 {
-				t.Fatal("no model")
-			}
-			file, err := onnx.ReadFile(files[0])
+			file, err := onnx.ReadFile(realdata.Glob(t, "models", "*", name+".onnx")[0])
 			if err != nil {
 				t.Fatal(err)
 			}

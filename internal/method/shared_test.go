@@ -17,6 +17,7 @@ import (
 	"zaq/internal/oracle"
 	"zaq/internal/preprocess"
 	"zaq/internal/quant"
+	"zaq/internal/realdata"
 )
 
 // sharedModel is a real network with an image for it.
@@ -28,17 +29,7 @@ type sharedModel struct {
 // sharedModels returns all of them by name; it skips the test where there are none.
 func sharedModels(t *testing.T) map[string]sharedModel {
 	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	files, _ := filepath.Glob(filepath.Join(dir, "models", "*", "*.onnx"))
-	if len(files) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no real models: set ZAQ_DATA to the shared data")
-		}
-		t.Skip("no real models: set ZAQ_DATA to the shared data")
-	}
+	files := realdata.Glob(t, "models", "*", "*.onnx")
 	models := make(map[string]sharedModel)
 	for _, file := range files {
 		name := filepath.Base(file[:len(file)-len(".onnx")])
@@ -50,7 +41,7 @@ func sharedModels(t *testing.T) map[string]sharedModel {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := os.ReadFile(filepath.Join(dir, "expected", name, "input.f32"))
+		b, err := os.ReadFile(realdata.Path(t, "expected", name, "input.f32"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"zaq/internal/onnx"
 	"zaq/internal/oracle"
 	"zaq/internal/quant"
+	"zaq/internal/realdata"
 )
 
 // cifarImages returns the first test images as the input of a model, prepared as the file beside it says.
@@ -22,14 +23,14 @@ func cifarImages(t *testing.T, model string, images int) []float32 {
 			Mean, Std []float32
 		}
 	}
-	b, err := os.ReadFile(dataFile(t, "models", "cifar10", model+".json"))
+	b, err := os.ReadFile(realdata.Path(t, "models", "cifar10", model+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(b, &about); err != nil {
 		t.Fatal(err)
 	}
-	if b, err = os.ReadFile(dataFile(t, "cifar10", "test_first1000.bin")); err != nil {
+	if b, err = os.ReadFile(realdata.Path(t, "cifar10", "test_first1000.bin")); err != nil {
 		t.Fatal(err)
 	}
 	p := about.Preprocess
@@ -233,7 +234,7 @@ func TestORTMobileNet(t *testing.T) {
 	if err := FoldBatchNorm(n); err != nil {
 		t.Fatal(err)
 	}
-	x := readFloats(t, dataFile(t, "expected", "mobilenet_v1_0.75_224_imagenet", "input.f32"))
+	x := readFloats(t, realdata.Path(t, "expected", "mobilenet_v1_0.75_224_imagenet", "input.f32"))
 	quantize(t, n, PlaceOptions{Scheme: Deploy, WBits: 8, ABits: 8}, x, 1)
 	path, back := write(t, n, ExportOptions{})
 	want := evaluate(t, back, x, 1)[n.Outputs[0]]
@@ -242,7 +243,7 @@ func TestORTMobileNet(t *testing.T) {
 	if db := quant.SQNR(want, floats(t, y[0])); db < 30 {
 		t.Errorf("%.1f dB", db)
 	}
-	float := readFloats(t, dataFile(t, "expected", "mobilenet_v1_0.75_224_imagenet", "output0.f32"))
+	float := readFloats(t, realdata.Path(t, "expected", "mobilenet_v1_0.75_224_imagenet", "output0.f32"))
 	if db := quant.SQNR(float, want); db < 12 {
 		t.Errorf("8 bits have %.1f dB", db)
 	}

@@ -3,36 +3,18 @@ package nn
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
-
-// dataFile returns the path of a shared data file and skips the test where there is none.
-func dataFile(t *testing.T, elem ...string) string {
-	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	path := filepath.Join(append([]string{dir}, elem...)...)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no %s: set ZAQ_DATA to the shared data", path)
-		}
-		t.Skipf("no %s: set ZAQ_DATA to the shared data", path)
-	}
-	return path
-}
 
 // importFile reads one of the shared models.
 func importFile(t *testing.T, elem ...string) *Network {
 	t.Helper()
-	m, err := onnx.ReadFile(dataFile(t, append([]string{"models"}, elem...)...))
+	m, err := onnx.ReadFile(realdata.Path(t, append([]string{"models"}, elem...)...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,19 +81,19 @@ func TestModels(t *testing.T) {
 						Shape      []int
 					}
 				}
-				b, err := os.ReadFile(dataFile(t, "expected", name, "meta.json"))
+				b, err := os.ReadFile(realdata.Path(t, "expected", name, "meta.json"))
 				if err != nil {
 					t.Fatal(err)
 				}
 				if err := json.Unmarshal(b, &meta); err != nil {
 					t.Fatal(err)
 				}
-				y := evaluate(t, n, readFloats(t, dataFile(t, "expected", name, "input.f32")), 1)
+				y := evaluate(t, n, readFloats(t, realdata.Path(t, "expected", name, "input.f32")), 1)
 				for i, out := range meta.Outputs {
 					if n.Outputs[i] != out.Name {
 						t.Errorf("output %d is %q, want %q", i, n.Outputs[i], out.Name)
 					}
-					if d := distance(y[out.Name], readFloats(t, dataFile(t, "expected", name, out.File))); d > 1e-5 {
+					if d := distance(y[out.Name], readFloats(t, realdata.Path(t, "expected", name, out.File))); d > 1e-5 {
 						t.Errorf("output %q is off by %g", out.Name, d)
 					}
 				}

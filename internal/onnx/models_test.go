@@ -2,12 +2,12 @@ package onnx
 
 import (
 	"bytes"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"zaq/internal/realdata"
 )
 
 // skipOrFail skips a test whose data or oracle is absent; where CI promises them, it fails.
@@ -19,29 +19,10 @@ func skipOrFail(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// sharedModels returns the paths of every ONNX file of the shared data.
-func sharedModels(t *testing.T) (paths []string) {
-	t.Helper()
-	root := os.Getenv("ZAQ_DATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	filepath.WalkDir(filepath.Join(root, "models"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".onnx") {
-			paths = append(paths, path)
-		}
-		return nil
-	})
-	if len(paths) == 0 {
-		skipOrFail(t, "no models in %s: set ZAQ_DATA to the shared data", root)
-	}
-	return paths
-}
-
 // What the package writes is a fixed point of reading and writing, passes the checker, and tensors refer
 // to the bytes that were read.
 func TestSharedModels(t *testing.T) {
-	for _, path := range sharedModels(t) {
+	for _, path := range realdata.Glob(t, "models", "*", "*.onnx") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			m, err := ReadFile(path)
 			if err != nil {
@@ -89,7 +70,7 @@ func TestLosesNothing(t *testing.T) {
 	python := pythonWithONNX(t)
 	dir := t.TempDir()
 	args := []string{filepath.Join("testdata", "compare.py")}
-	for _, path := range sharedModels(t) {
+	for _, path := range realdata.Glob(t, "models", "*", "*.onnx") {
 		m, err := ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

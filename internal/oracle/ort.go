@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"zaq/internal/onnx"
+	"zaq/internal/realdata"
 )
 
 //go:embed ort.mjs
@@ -140,7 +141,7 @@ func ortModules(t testing.TB) string {
 	t.Helper()
 	modules := os.Getenv("ZAQ_ORT")
 	if modules == "" {
-		modules = filepath.Join(root(t), ".oracle", "node_modules")
+		modules = filepath.Join(realdata.Root(t), ".oracle", "node_modules")
 	}
 	if _, err := os.Stat(filepath.Join(modules, "onnxruntime-node")); err != nil {
 		missing(t, "ONNX Runtime")
@@ -158,23 +159,4 @@ func missing(t testing.TB, what string) {
 		t.Fatalf("%s is not installed, see `make oracles`", what)
 	}
 	t.Skipf("%s is not installed: `make oracles` does that", what)
-}
-
-// root returns the directory of go.mod above the test's.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
 }

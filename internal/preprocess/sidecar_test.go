@@ -11,23 +11,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-)
 
-// sharedData is the folder of the evaluation data; without it the test is skipped, or fails in CI.
-func sharedData(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("ZAQ_DATA")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "data")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no evaluation data: ", err)
-		}
-		t.Skip("no evaluation data: ", err)
-	}
-	return dir
-}
+	"zaq/internal/realdata"
+)
 
 const detector = `{
  "task": "detection",
@@ -154,7 +140,7 @@ func TestClassNames(t *testing.T) {
 
 // The descriptions beside the real models load, and their class files have as many names as they say.
 func TestSharedSidecars(t *testing.T) {
-	models, err := filepath.Glob(filepath.Join(sharedData(t), "models", "*", "*.onnx"))
+	models, err := filepath.Glob(filepath.Join(realdata.Path(t), "models", "*", "*.onnx"))
 	if err != nil || len(models) == 0 {
 		t.Fatalf("models: %v, %v", models, err)
 	}
@@ -176,7 +162,7 @@ func TestSharedSidecars(t *testing.T) {
 // The inputs that other software made of the same images agree: exactly but for arithmetic on CIFAR-10, whose
 // pixels need no decoder, and within what JPEG decoders differ by on the photographs.
 func TestSharedInputs(t *testing.T) {
-	data := sharedData(t)
+	data := realdata.Path(t)
 	t.Run("cifar10", func(t *testing.T) {
 		for _, name := range []string{"resnet20_akamaster_cifar10", "resnet20_ehanw_cifar10", "resnet8_mlperftiny_cifar10"} {
 			s, err := LoadSidecar(filepath.Join(data, "models", "cifar10", name+".onnx"))
