@@ -35,10 +35,10 @@ func load(path string, c loadConfig) (*Model, error) {
 	return m, nil
 }
 
-// findPreprocessing sets m.pre from the JSON file beside the model, the model's metadata, or an assumption, in
-// this order, has the caller change it, and checks it against the model.
+// findPreprocessing sets m.pre from a JSON file that was named, the model's metadata, the JSON file beside it, or an
+// assumption, in this order, has the caller change it, and checks it against the model.
 func (m *Model) findPreprocessing(c loadConfig) error {
-	side, err := c.sidecar(m.path)
+	side, err := m.sidecar(c)
 	if err != nil {
 		return err
 	}
@@ -96,12 +96,16 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	return nil
 }
 
-// sidecar reads the description of the model at path: the one that was named, or the one beside it, which need not be.
-func (c *loadConfig) sidecar(path string) (*preprocess.Sidecar, error) {
-	if c.describe != "" {
+// sidecar reads the description of the model: the one that was named or, where the file brings none of its own, the one
+// beside it, which need not be. (Beside a file that zaq wrote, what has its name is as likely the result of zaq eval --json.)
+func (m *Model) sidecar(c loadConfig) (*preprocess.Sidecar, error) {
+	switch {
+	case c.describe != "":
 		return preprocess.ReadSidecar(c.describe)
+	case m.net.Metadata[keyPreprocess] != "":
+		return nil, nil
 	}
-	return preprocess.LoadSidecar(path)
+	return preprocess.LoadSidecar(m.path)
 }
 
 // imageInput returns the input called name or, where it is "", the only one.

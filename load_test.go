@@ -3,12 +3,14 @@ package zaq
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
 	"zaq/internal/preprocess"
 )
 
@@ -41,6 +43,39 @@ func TestMetadata(t *testing.T) {
 	}
 	if _, err := q.metadata(Preprocessing{}); err == nil {
 		t.Error("preprocessing that cannot be is written")
+	}
+}
+
+// A file that brings its own description does not look at what lies beside it; any other does.
+func TestDescriptionBeside(t *testing.T) {
+	net, err := nn.ResNet(nn.ResNetConfig{Depth: 8, Width: 4, Image: [3]int{3, 8, 8}, Classes: 10}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		metadata string
+		refused  bool
+	}{"own": {`{"scale": 0.5}`, false}, "none": {"", true}} {
+		o := nn.ExportOptions{}
+		if c.metadata != "" {
+			o.Metadata = []onnx.Property{{Key: keyPreprocess, Value: c.metadata}}
+		}
+		file, err := nn.Export(net, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name+".onnx")
+		if err := errors.Join(file.WriteFile(path), os.WriteFile(filepath.Join(dir, name+".json"), []byte("12 % right"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(path)
+		if (err != nil) != c.refused {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if err == nil && m.Preprocessing().Scale != 0.5 {
+			t.Errorf("%s: %+v", name, m.Preprocessing())
+		}
 	}
 }
 

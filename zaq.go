@@ -34,9 +34,9 @@
 //
 // # What the network must bring
 //
-// Preprocessing: what turns pixels into the network's input. It is read from MODEL.json beside MODEL.onnx or
-// from the metadata of a file that zaq wrote; WithPreprocessing overrides both. Where nothing is known,
-// standardized input is assumed and a warning logged. The generator paints pixels, not inputs, and wrong
+// Preprocessing: what turns pixels into the network's input. It is read from the metadata of a file that zaq wrote,
+// or from MODEL.json beside any other MODEL.onnx; WithDescription and WithPreprocessing override both. Where nothing is
+// known, standardized input is assumed and a warning logged. The generator paints pixels, not inputs, and wrong
 // preprocessing gives it the wrong colours.
 //
 // BatchNormalization, unfolded: its running statistics are the only memory of the training data that the
