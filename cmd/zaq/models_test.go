@@ -22,6 +22,7 @@ import (
 //	folded        without BatchNormalization
 //	nan           with a weight that is not a number
 //	operator      with an operator of somebody's own
+//	unet          that ends in a map of 2 channels, 32 x 32, which a transposed convolution makes of 16 x 16
 //	detector      that ends in a map of 14 channels, 8 x 8, for two anchors and two classes
 func writeModel(kind, path string) error {
 	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan", folded: kind == "folded"}
@@ -30,9 +31,10 @@ func writeModel(kind, path string) error {
 		side = 8
 	}
 	x := b.convolution("conv1", "input", 3, 8, 2)
+	half := x
 	x = b.convolution("conv2", x, 8, 16, 2)
 	switch kind {
-	case "good", "tiny", "folded", "nan", "detector":
+	case "good", "tiny", "folded", "nan", "detector", "unet":
 	case "operator":
 		x = b.node("Swirl", "strange", []string{x})
 	default:
@@ -41,10 +43,19 @@ func writeModel(kind, path string) error {
 	n := onnx.Dim{Size: -1, Param: "N"}
 	size := func(v int64) onnx.Dim { return onnx.Dim{Size: v} }
 	output := &onnx.ValueInfo{Name: "logits", Type: onnx.Float, Shape: []onnx.Dim{n, size(10)}}
-	if kind == "detector" {
+	switch kind {
+	case "unet":
+		output = &onnx.ValueInfo{Name: "map", Type: onnx.Float, Shape: []onnx.Dim{n, size(2), size(32), size(32)}}
+		up := b.node("ConvTranspose", "up1", []string{x, b.random("up1.weight", 0.2, 16, 8, 2, 2)}, onnx.AttrIs("strides", 2, 2))
+		up = b.node("Relu", "up1.relu", []string{up})
+		x = b.node("Concat", "skip", []string{half, up}, onnx.AttrI("axis", 1))
+		x = b.convolution("conv3", x, 16, 8, 1)
+		b.node("ConvTranspose", "map", []string{x, b.random("map.weight", 0.2, 8, 2, 4, 4), b.constant("map.bias", 0, 2)},
+			onnx.AttrIs("strides", 2, 2), onnx.AttrIs("pads", 1, 1, 1, 1))
+	case "detector":
 		output = &onnx.ValueInfo{Name: "map", Type: onnx.Float, Shape: []onnx.Dim{n, size(14), size(8), size(8)}}
 		b.node("Conv", "map", []string{x, b.random("map.weight", 0.5, 14, 16, 1, 1), b.constant("map.bias", 0, 14)}, onnx.AttrIs("kernel_shape", 1, 1))
-	} else {
+	default:
 		x = b.node("GlobalAveragePool", "pool", []string{x})
 		x = b.node("Flatten", "flatten", []string{x})
 		b.node("Gemm", "logits", []string{x, b.random("fc.weight", 1, 16, 10), b.constant("fc.bias", 0, 10)})

@@ -3,6 +3,8 @@ package nn
 import (
 	"math"
 	"slices"
+
+	"zaq/internal/operator"
 )
 
 // Distribution is what is known of the channels of a tensor without data: each is a normal variable that is limited to
@@ -130,8 +132,38 @@ func (n *Network) distribution(l *Layer, x *Distribution, known map[string]*Dist
 			len(in) == 4 && len(out) == 4 && in[1] == out[1] {
 			return x
 		}
+		if op.Type == "DepthToSpace" {
+			return x.laidOut(op, l)
+		}
 	}
 	return nil
+}
+
+// laidOut returns what DepthToSpace makes: each channel has the elements of several.
+func (d *Distribution) laidOut(op Operator, l *Layer) *Distribution {
+	numbers := make([]float32, len(d.Mean))
+	for c := range numbers {
+		numbers[c] = float32(c)
+	}
+	out, err := operator.Eval(op.Node(l), op.Opset, []*operator.Tensor{operator.Floats(numbers, 1, len(numbers), 1, 1)})
+	if err != nil {
+		return nil
+	}
+	channels := out[0].Shape[1]
+	y := newDistribution(channels)
+	for c := range channels {
+		from := out[0].Data[c*len(numbers)/channels : (c+1)*len(numbers)/channels]
+		mean, square := 0.0, 0.0
+		y.Lo[c], y.Hi[c] = math.Inf(1), math.Inf(-1)
+		for _, number := range from {
+			i := int(number)
+			mean += d.Mean[i] / float64(len(from))
+			square += (float64(d.Std[i]*d.Std[i]) + float64(d.Mean[i]*d.Mean[i])) / float64(len(from))
+			y.Lo[c], y.Hi[c] = min(y.Lo[c], d.Lo[i]), max(y.Hi[c], d.Hi[i])
+		}
+		y.Mean[c], y.Std[c] = mean, math.Sqrt(max(0, square-float64(mean*mean)))
+	}
+	return y
 }
 
 // joined returns the channels of all of the named tensors, nil where one is not known.

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -35,6 +36,24 @@ func TestDistributionsThroughDetectors(t *testing.T) {
 	for _, name := range []string{"tall", "smooth"} {
 		if known[name] != nil {
 			t.Errorf("%s: %+v", name, known[name])
+		}
+	}
+}
+
+// A channel of DepthToSpace has the elements of four: the mean of their means, and of their squares.
+func TestDistributionLaidOut(t *testing.T) {
+	b := newGraph(13)
+	b.output(b.node("DepthToSpace", b.input("x", 8, 2, 2), num("blocksize", 2)))
+	n := &Layer{Op: Operator{Type: "DepthToSpace", Opset: 13, Attributes: b.model.Graph.Nodes[0].Attributes}, In: []string{"x"}, Out: []string{"y"}}
+	x := newDistribution(8)
+	for c := range x.Mean {
+		x.Mean[c], x.Std[c] = float64(c), 1
+	}
+	y := x.laidOut(n.Op.(Operator), n)
+	// Channels are (row, column, channel): 0, 2, 4, 6 are the first's.
+	for c, mean := range []float64{3, 4} {
+		if y.Mean[c] != mean || math.Abs(y.Std[c]-math.Sqrt(1+5)) > 1e-12 {
+			t.Errorf("channel %d: %v, deviation %v", c, y.Mean[c], y.Std[c])
 		}
 	}
 }

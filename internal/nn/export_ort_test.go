@@ -225,6 +225,38 @@ func TestORTLayers(t *testing.T) {
 	}
 }
 
+// A decoder of transposed convolutions runs in integers: as convolutions.
+func TestORTTransposed(t *testing.T) {
+	b := newGraph(13)
+	x := b.input("x", 3, 12, 8)
+	wide := b.node("Relu", b.node("Conv", x, b.weights(6, 3, 3, 3), nums("pads", 1, 1, 1, 1)))
+	deep := b.node("Relu", b.node("Conv", wide, b.weights(8, 6, 3, 3), nums("pads", 1, 1, 1, 1), nums("strides", 2, 2)))
+	up := b.node("Relu", b.node("ConvTranspose", deep, b.weights(8, 6, 4, 4), b.weights(6), nums("pads", 1, 1, 1, 1), nums("strides", 2, 2)))
+	both := b.node("Concat", wide, up, num("axis", 1))
+	b.output(b.node("Conv", both, b.weights(2, 12, 1, 1)))
+	n := b.mustImport(t)
+	images := waves(2*size(n.Values["x"].Shape[1:]), 0.4)
+	float := evaluate(t, n, images, 2)[n.Outputs[0]]
+	for _, precision := range []quant.Precision{{W: 8, A: 8}, {W: 4, A: 8}} {
+		q := n.Clone()
+		quantize(t, q, PlaceOptions{Scheme: Deploy, WBits: precision.W, ABits: precision.A}, images, 2)
+		path, back := write(t, q, ExportOptions{})
+		InIntegers(back)
+		want := evaluate(t, back, images, 2)[n.Outputs[0]]
+		if db := quant.SQNR(float, want); precision.W == 8 && db < 25 {
+			t.Errorf("8 bits have %.1f dB", db)
+		}
+		optimized := filepath.Join(t.TempDir(), "optimized.onnx")
+		y := oracle.RunORT(t, path, input(back, images), oracle.ORTOptions{Level: oracle.Extended, SaveOptimized: optimized})
+		if !slices.Equal(floats(t, y[0]), want) {
+			t.Errorf("%v: ONNX Runtime computes something else", precision)
+		}
+		if after := operators(t, optimized); after["QLinearConv"] != 4 || after["ConvTranspose"] > 0 || after["DequantizeLinear"] > 2 {
+			t.Errorf("%v: ONNX Runtime runs %v", precision, after)
+		}
+	}
+}
+
 // MobileNet v1 has channels that folding leaves without weights but with a bias.
 func TestORTMobileNet(t *testing.T) {
 	if testing.Short() {

@@ -17,6 +17,7 @@ var importers = map[string]func(*node) error{
 	"Clip":               importClip,
 	"Concat":             importConcat,
 	"Conv":               importConv,
+	"ConvTranspose":      importConvTranspose,
 	"DequantizeLinear":   importDequantize,
 	"Dropout":            importDropout,
 	"Flatten":            importFlatten,

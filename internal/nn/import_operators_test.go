@@ -22,6 +22,36 @@ func split(b *graphBuilder, args ...any) string {
 
 // operatorForms are those of operators that have no layer of their own, or of uses that theirs does not cover.
 var operatorForms = []form{
+	{"transposed convolution, 2x2 at 2", 7, 0, "Conv DepthToSpace", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), b.weights(3), nums("strides", 2, 2))
+	}},
+	{"transposed convolution, 4x4 at 2", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 4, 4), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1))
+	}},
+	{"transposed convolution, 3x3 at 2", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), b.weights(3), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1), nums("output_padding", 1, 1))
+	}},
+	{"transposed convolution, kernel below the stride", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 1), b.weights(3), nums("strides", 3, 3))
+	}},
+	{"transposed convolution, asymmetric", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 2, 5, 3), nums("strides", 3, 3), nums("pads", 0, 2, 3, 1))
+	}},
+	{"transposed convolution, depthwise", 11, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 1, 4, 4), b.weights(4), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1), num("group", 4))
+	}},
+	{"transposed convolution in groups", 11, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 2), b.weights(6), nums("strides", 2, 2), nums("pads", 1, 0, 0, 0), num("group", 2))
+	}},
+	{"transposed convolution, stride 1", 7, 0, "Conv", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("pads", 1, 1, 1, 1))
+	}},
+	{"transposed convolution, dilated", 7, 0, "Conv", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), b.weights(3), nums("dilations", 2, 1))
+	}},
+	{"transposed convolution of a size", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("strides", 2, 2), nums("output_shape", 12, 15))
+	}},
 	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
 	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},
 	{"hard sigmoid", 7, 0, "HardSigmoid", func(b *graphBuilder) string { return b.node("HardSigmoid", "x", flt("alpha", 0.3)) }},

@@ -1,0 +1,190 @@
+package nn
+
+import "zaq/internal/onnx"
+
+// importConvTranspose reads a ConvTranspose of stride s as what it computes: pixel s*q+r of the output, less the padding, is a
+// sum over the pixels of the input around q and every s-th element of the kernel from r on. So a convolution with a set of output channels
+// for each of the s*s phases r, which DepthToSpace lays side by side, and a Slice that takes the padding away. For that runtimes have integer
+// kernels, for ConvTranspose they have none.
+func importConvTranspose(n *node) error {
+	w, err := n.weight(1)
+	if err != nil {
+		return err
+	}
+	x, err := n.shape(0)
+	if err != nil {
+		return err
+	}
+	if len(w.Shape) != 4 || len(x) != 4 {
+		return n.unsupported("weight %q has shape %v, only two spatial axes are supported", w.Name, w.Shape)
+	}
+	if w.Quant != nil {
+		return n.unsupported("its weight %q is quantized", w.Name)
+	}
+	t := transposed{groups: n.int("group", 1), in: w.Shape[0], perGroup: w.Shape[1], kernel: [2]int{w.Shape[2], w.Shape[3]}}
+	stride, err := n.pair("strides", [2]int{1, 1})
+	if err != nil {
+		return err
+	}
+	dilation, err := n.pair("dilations", [2]int{1, 1})
+	if err != nil {
+		return err
+	}
+	t.stride = stride[0]
+	out := t.perGroup * t.groups
+	switch {
+	case stride[0] != stride[1] || stride[0] < 1:
+		return n.unsupported("strides are %v, only equal ones are supported", stride)
+	case dilation != [2]int{1, 1} && t.stride > 1:
+		return n.unsupported("dilations are %v at a stride of %d", dilation, t.stride)
+	case t.groups < 1 || t.in != x[1] || t.in%t.groups != 0:
+		return n.unsupported("weight %q of shape %v in %d groups for an input of shape %v", w.Name, w.Shape, t.groups, x)
+	case t.groups > 1 && t.stride > 1 && n.im.opsets[""] < 11:
+		return n.unsupported("has groups, for which DepthToSpace has a mode from opset 11 on")
+	}
+	var bias *Value
+	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
+		if bias, err = n.weight(2); err != nil {
+			return err
+		}
+		if len(bias.Data) != out || bias.Quant != nil {
+			return n.unsupported("bias %q has shape %v for %d channels", bias.Name, bias.Shape, out)
+		}
+	}
+
+	y := &Value{Name: n.Outputs[0]} // its shape is that of the operator as such
+	asked := &Layer{Name: n.name, Op: Operator{Type: n.OpType, Opset: n.im.opsets[""], Attributes: n.Attributes}, In: n.inputs(3), Out: []string{y.Name}}
+	if err := n.im.net.inferShape(asked); err != nil {
+		return err
+	}
+	want := n.im.net.Values[y.Name].Shape
+	delete(n.im.net.Values, y.Name)
+	if len(want) != 4 {
+		return n.unsupported("the shape of its output is not known")
+	}
+
+	conv := Conv{Stride: [2]int{1, 1}, Dilation: dilation, Groups: t.groups}
+	var before [2]int // what is cut off
+	for i := range 2 {
+		begin, err := n.transposedPad(i, x[2+i], want[2+i], t.kernel[i], t.stride, dilation[i])
+		if err != nil {
+			return err
+		}
+		taps := (t.kernel[i] + t.stride - 1) / t.stride
+		reach := (taps - 1) * dilation[i]
+		conv.Kernel[i], conv.Pads[i] = taps, reach
+		if before[i] = begin; t.stride == 1 && begin <= reach { // a convolution can leave out what it is told not to pad
+			conv.Pads[i], before[i] = reach-begin, 0
+		}
+		wide := (want[2+i] + before[i] + t.stride - 1) / t.stride // pixels of each phase
+		conv.Pads[2+i] = max(0, wide-x[2+i]-conv.Pads[i]+reach)
+	}
+	in := []string{n.in(0), n.derived(w, []int{out * t.stride * t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}, t.weights(w.Data, conv.Kernel)).Name}
+	if bias != nil {
+		in = append(in, n.derived(bias, []int{out * t.stride * t.stride}, t.phases(bias.Data)).Name)
+	}
+	moves := []Op{conv}
+	if t.stride > 1 {
+		attributes := []*onnx.Attribute{onnx.AttrI("blocksize", int64(t.stride))}
+		if t.groups > 1 {
+			attributes = append(attributes, onnx.AttrS("mode", "CRD"))
+		}
+		moves = append(moves, Operator{Type: "DepthToSpace", Opset: n.im.opsets[""], Attributes: attributes})
+	}
+	wide := func(i int) int {
+		return (x[2+i] + conv.Pads[i] + conv.Pads[2+i] - (conv.Kernel[i]-1)*dilation[i]) * t.stride
+	}
+	if before != [2]int{} || wide(0) != want[2] || wide(1) != want[3] {
+		moves = append(moves, Slice{before[:], []int{before[0] + want[2], before[1] + want[3]}, []int{2, 3}, []int{1, 1}})
+	}
+	return n.chain(moves, in)
+}
+
+// chain adds layers one behind the other, the first of which reads in, and the last makes n's output.
+func (n *node) chain(ops []Op, in []string) error {
+	for i, op := range ops {
+		l := &Layer{Name: n.name, Op: op, In: in, Out: []string{n.Outputs[0]}}
+		if i > 0 {
+			l.Name = n.im.freeNodeName(n.name + "_" + op.Kind())
+		}
+		if i < len(ops)-1 {
+			l.Out = []string{n.im.uniqueName(n.Outputs[0] + "_" + ops[i+1].Kind() + "_Input")}
+		}
+		if err := n.add(l); err != nil {
+			return err
+		}
+		in = l.Out
+	}
+	return nil
+}
+
+// transposedPad returns how many pixels of axis i are cut off at its beginning.
+func (n *node) transposedPad(i, in, out, kernel, stride, dilation int) (int, error) {
+	extra, err := n.pair("output_padding", [2]int{})
+	if err != nil {
+		return 0, err
+	}
+	full := (in-1)*stride + extra[i] + (kernel-1)*dilation + 1
+	mode := n.text("auto_pad", "NOTSET")
+	if given := n.Attr("output_shape") != nil; given || mode == "SAME_UPPER" || mode == "SAME_LOWER" {
+		all := max(0, full-out)
+		if mode == "SAME_LOWER" || mode == "NOTSET" && given {
+			return all - all/2, nil
+		}
+		return all / 2, nil
+	}
+	a := n.Attr("pads")
+	if a == nil || mode == "VALID" {
+		return 0, nil
+	}
+	if len(a.Ints) != 4 || a.Ints[i] < 0 {
+		return 0, n.unsupported("pads are %v", a.Ints)
+	}
+	return saturate(a.Ints[i]), nil
+}
+
+// transposed are the sizes of a ConvTranspose.
+type transposed struct {
+	groups, in, perGroup, stride int
+	kernel                       [2]int
+}
+
+// channel is the output channel of the convolution for channel o in the phase (row, column): with one group phases are apart, as
+// DepthToSpace has always read them; with more the channels of a group must be together.
+func (t *transposed) channel(o, row, column int) int {
+	phase, s := row*t.stride+column, t.stride
+	if t.groups == 1 {
+		return phase*t.perGroup + o
+	}
+	return o*s*s + phase
+}
+
+// weights returns the convolution's: [channels, in/groups, taps]; tap m of phase r is element r+s*m of the kernel, from the last
+// to the first.
+func (t *transposed) weights(w []float32, taps [2]int) []float32 {
+	s, inGroup := t.stride, t.in/t.groups
+	c := make([]float32, t.perGroup*t.groups*s*s*inGroup*taps[0]*taps[1])
+	for i := range t.in {
+		for o := range t.perGroup {
+			for ky := range t.kernel[0] {
+				for kx := range t.kernel[1] {
+					channel := t.channel(i/inGroup*t.perGroup+o, ky%s, kx%s)
+					at := ((channel*inGroup+i%inGroup)*taps[0]+taps[0]-1-ky/s)*taps[1] + taps[1] - 1 - kx/s
+					c[at] = w[((i*t.perGroup+o)*t.kernel[0]+ky)*t.kernel[1]+kx]
+				}
+			}
+		}
+	}
+	return c
+}
+
+// phases repeats what is there once for each output channel.
+func (t *transposed) phases(b []float32) []float32 {
+	p := make([]float32, len(b)*t.stride*t.stride)
+	for o, v := range b {
+		for phase := range t.stride * t.stride {
+			p[t.channel(o, phase/t.stride, phase%t.stride)] = v
+		}
+	}
+	return p
+}
