@@ -12,9 +12,7 @@ cell() { # method scheme precision seed
 	local name=$1.$2.$3.$4 start
 	[ -s "$out/$name.eval.json" ] && return
 	start=$(date +%s)
-	local flags=() # rounding is from before analytic bias correction
-	[ "$1" != rtn ] || flags=(--bias-correction=false)
-	"$zaq" quantize -q "$model" --method "$1" "${flags[@]}" --scheme "$2" --precision "$3" --seed "$4" -o "$out/$name.onnx" >"$out/$name.txt"
+	"$zaq" quantize -q "$model" --method "$1" --scheme "$2" --precision "$3" --seed "$4" -o "$out/$name.onnx" >"$out/$name.txt"
 	local seconds=$(($(date +%s) - start))
 	"$zaq" eval -q "$out/$name.onnx" --data "cifar10:$data" --json >"$out/$name.eval.json"
 	echo "$name $(grep -o '"top1": *[0-9]*' "$out/$name.eval.json") of 10000, $seconds s" | tee -a "$out/cells.txt"
