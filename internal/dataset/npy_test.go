@@ -88,7 +88,7 @@ func TestNPYRefused(t *testing.T) {
 		"want pixels as bytes (uint8)":     npyOf("<f4", "(2, 1, 1, 3)", make([]byte, 24)),
 		"shape [2 3]: want":                npyOf("|u1", "(2, 3)", upTo(6)),
 		"shape [2 4 5 6]: want":            npyOf("|u1", "(2, 4, 5, 6)", upTo(240)),
-		"is empty or too large":            npyOf("|u1", "(2, 0, 1, 3)", nil),
+		"shape [2 0 1 3] is empty":         npyOf("|u1", "(2, 0, 1, 3)", nil),
 		"(99999999, 99999999, 99999999) i": npyOf("|u1", "(99999999, 99999999, 99999999)", nil),
 		"not that of a plain array":        npyOf("[('a', '<f4')]", "(2,)", nil),
 		"Fortran's order":                  bytes.Replace(good, []byte("False"), []byte("True "), 1),

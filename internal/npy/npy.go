@@ -1,62 +1,33 @@
-// Package npy reads and writes arrays in NumPy's file format (NEP 1), version 1.0, of float32 in C order; that is what
-// numpy.save makes of such an array.
+// Package npy reads and writes arrays in NumPy's file format (NEP 1), in C order, as numpy.save writes them.
 package npy
 
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-const magic = "\x93NUMPY\x01\x00"
-
-// maxElements bounds the size that a header may claim.
-const maxElements = 1 << 30
-
-var header = regexp.MustCompile(`^\{'descr': '([^']*)', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), *\} *\n$`)
-
-// Decode returns the shape and the elements of a file.
+// Decode returns the shape and the elements of a file of float32.
 func Decode(b []byte) (shape []int, data []float32, err error) {
-	rest, ok := bytes.CutPrefix(b, []byte(magic))
-	if !ok || len(rest) < 2 {
-		return nil, nil, errors.New("not a .npy file of version 1.0")
+	h, err := ReadHeader(bytes.NewReader(b))
+	if err != nil {
+		return nil, nil, err
 	}
-	n := int(binary.LittleEndian.Uint16(rest))
-	if len(rest) < 2+n {
-		return nil, nil, errors.New("file ends within its header")
+	if h.Kind != 'f' || h.Size != 4 {
+		return nil, nil, fmt.Errorf("elements of %d bytes, type %q: want float32", h.Size, h.Kind)
 	}
-	m := header.FindStringSubmatch(string(rest[2 : 2+n]))
-	switch {
-	case m == nil:
-		return nil, nil, errors.New("header is not understood")
-	case m[1] != "<f4":
-		return nil, nil, fmt.Errorf("elements are %q, want float32, %q", m[1], "<f4")
-	case m[2] != "False":
-		return nil, nil, errors.New("array is in Fortran order, want C order")
+	if err := h.CheckSize(int64(len(b))); err != nil {
+		return nil, nil, err
 	}
-	size := 1
-	for _, d := range strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' || r == ' ' }) {
-		v, err := strconv.Atoi(d)
-		if err != nil || v < 0 || v > maxElements || v > 0 && size > maxElements/v {
-			return nil, nil, fmt.Errorf("shape (%s) is too large", m[3])
-		}
-		shape, size = append(shape, v), size*v
-	}
-	body := rest[2+n:]
-	if len(body) != 4*size {
-		return nil, nil, fmt.Errorf("shape (%s) needs %d bytes, file has %d", m[3], 4*size, len(body))
-	}
-	data = make([]float32, size)
+	body := b[h.Offset:]
+	data = make([]float32, len(body)/4)
 	for i := range data {
-		data[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:]))
+		data[i] = math.Float32frombits(h.Order.Uint32(body[4*i:]))
 	}
-	return shape, data, nil
+	return h.Shape, data, nil
 }
 
 // Encode returns the file of an array.
@@ -87,7 +58,7 @@ func head(descr string, shape []int) []byte {
 		fmt.Fprintf(&dims, "%d,", d)
 	}
 	h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, dims.String())
-	pad := 64 - (len(magic)+2+len(h)+1)%64
+	pad := 64 - (len(magic)+4+len(h)+1)%64
 	h += strings.Repeat(" ", pad%64) + "\n"
-	return append(append([]byte(magic), byte(len(h)), byte(len(h)>>8)), h...)
+	return append(append([]byte(magic+"\x01\x00"), byte(len(h)), byte(len(h)>>8)), h...)
 }

@@ -51,14 +51,14 @@ func TestNumPy(t *testing.T) {
 func TestErrors(t *testing.T) {
 	good := string(Encode([]int{2, 3}, make([]float32, 6)))
 	for _, tt := range []struct{ file, want string }{
-		{"", "not a .npy file"},
-		{"PK\x03\x04", "not a .npy file"},
-		{good[:20], "within its header"},
-		{good[:len(good)-1], "needs 24 bytes, file has 23"},
-		{strings.Replace(good, "<f4", "<f8", 1), "elements are"},
-		{strings.Replace(good, "False", "True ", 1), "not understood"},
-		{strings.Replace(good, "(2,3,)", "(2,x )", 1), "not understood"},
-		{strings.Replace(good, "(2,3,), }", "(99999999999,9,), }", 1), "header"},
+		{"", "not a NumPy file"},
+		{"PK\x03\x04", "not a NumPy file"},
+		{good[:20], "truncated in its header"},
+		{good[:len(good)-1], "151 bytes, and an array of shape [2 3] takes 152"},
+		{strings.Replace(good, "<f4", "<f8", 1), "elements of 8 bytes"},
+		{strings.Replace(good, "False", "True ", 1), "Fortran's order"},
+		{strings.Replace(good, "(2,3,)", "(2,x )", 1), "not that of a plain array"},
+		{strings.Replace(good, "(2,3,), }", "(99999999999,99999,), }", 1), "too large"},
 	} {
 		if _, _, err := Decode([]byte(tt.file)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: error %v, want %q", tt.file, err, tt.want)
