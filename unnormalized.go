@@ -9,7 +9,7 @@ import (
 
 // A network whose BatchNormalization was folded before its file was written remembers nothing of its data. No generator
 // can be taught to make images for it; what is left to go by is that its input is images, prepared in a known way. Its activation
-// ranges then come from noise as smooth as photographs are, on which Q learns, too. Where not even the preprocessing is known there is nothing,
+// ranges then come from noise as smooth as photographs are, and so do the means that biases are corrected by, and what Q learns on. Where not even the preprocessing is known there is nothing,
 // and the methods refuse.
 
 // cloudImages is how many of these images there are at most, and cloudPixels how many pixels of all of them: few of large
@@ -30,7 +30,7 @@ func normalized(n *nn.Network) bool {
 }
 
 // withoutStatistics are the methods that make do with images of any kind. The others use the statistics themselves.
-var withoutStatistics = map[string]bool{"rtn": true, "aciq": true, "squant": true, "zaq": true}
+var withoutStatistics = map[string]bool{"rtn": true, "dfq": true, "aciq": true, "squant": true, "zaq": true}
 
 // unnormalizedLR is the learning rate of Q where noise is all it learns from: it is taken as far as it leads, not further.
 const unnormalizedLR = 0.001

@@ -61,12 +61,17 @@ func TestUnnormalized(t *testing.T) {
 	if text := log.String(); strings.Count(text, "no BatchNormalization in ") != 1 {
 		t.Errorf("the log says %s", text)
 	}
+	o = zaq.Options{Precision: "w4a8", Method: "rtn", KeepBias: true}
+	plain := evaluate(t, write(t, quantize(t, foldedCIFAR(t, true), o)), cifar1000(t))
 	o = zaq.Options{Precision: "w4a8", Method: "rtn"}
 	rounded := evaluate(t, write(t, quantize(t, foldedCIFAR(t, true), o)), cifar1000(t))
 	o = zaq.Options{Precision: "w4a8", ZAQ: zaq.ZAQOptions{Steps: 60, LR: 0.003}}
 	r := quantize(t, foldedCIFAR(t, true), o)
 	trained := evaluate(t, write(t, r), cifar1000(t))
-	t.Logf("w4a8: %d of %d right by rounding, %d after %d steps, agreement %.2f", rounded.Top1, rounded.N, trained.Top1, r.Steps, r.Agreement)
+	t.Logf("w4a8: %d of %d right by rounding, %d with biases corrected by what noise makes, %d after %d steps, agreement %.2f", plain.Top1, plain.N, rounded.Top1, trained.Top1, r.Steps, r.Agreement)
+	if rounded.Top1 < plain.Top1+100 {
+		t.Errorf("%d right with biases corrected, %d without", rounded.Top1, plain.Top1)
+	}
 	if r.Steps != 60 || r.Agreement < 0.5 || trained.Top1 < rounded.Top1+20 {
 		t.Errorf("%d steps, agreement %.2f, %d right after %d", r.Steps, r.Agreement, trained.Top1, rounded.Top1)
 	}

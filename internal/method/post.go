@@ -32,8 +32,13 @@ func post(ctx context.Context, net *nn.Network, o Options, r recipe) (*Result, e
 	}
 	source := o.source(r.source)
 	o.Source = source
-	if o.Images == nil && !declaresStats(t.pNet) {
-		return nil, ErrNoBatchNorm
+	if !declaresStats(t.pNet) {
+		if o.Images == nil {
+			return nil, ErrNoBatchNorm
+		}
+		if err := measureStats(ctx, t.pNet, o.Images, o.Threads); err != nil {
+			return nil, err
+		}
 	}
 	if o.Budget != nil {
 		if o.Images == nil {
@@ -115,6 +120,11 @@ func (t *twins) round(r recipe, known map[string]*nn.Distribution) {
 			settled[w.Value] = true
 		}
 	}
+	t.shiftBiases(known)
+}
+
+// shiftBiases corrects biases for the distance between the float weights and those that are there, unless told otherwise.
+func (t *twins) shiftBiases(known map[string]*nn.Distribution) {
 	if t.o.KeepBias {
 		return
 	}

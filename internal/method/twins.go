@@ -1,6 +1,7 @@
 package method
 
 import (
+	"context"
 	"slices"
 
 	"zaq/internal/engine"
@@ -43,6 +44,12 @@ func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twi
 	if t.pNet, err = prepare(net); err != nil {
 		return nil, err
 	}
+	measured := !declaresStats(t.pNet) && o.Images != nil
+	if measured {
+		if err := measureStats(context.Background(), t.pNet, o.Images, o.Threads); err != nil {
+			return nil, err
+		}
+	}
 	twin := t.pNet.Clone()
 	nn.Unfold(twin)
 	if t.qNet, t.placement, err = place(twin, *o); err != nil {
@@ -52,7 +59,22 @@ func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twi
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
 	}
 	t.keepFloat()
+	if measured {
+		t.correctBiases()
+	}
 	return t, t.connect(generator)
+}
+
+// correctBiases gives Q the biases that its weights, rounded as they are, ought to have. Where the images to learn from are noise,
+// training does not find them as well.
+func (t *twins) correctBiases() {
+	for _, w := range t.placement.Weights {
+		t.fit.settle(w)
+	}
+	t.shiftBiases(nn.Distributions(t.qNet, imageDistribution(t.o.Pixels)))
+	for i, w := range t.placement.Weights {
+		copy(w.Value.Data, t.float[i])
+	}
 }
 
 // keepFloat remembers the weights as they are.
