@@ -107,9 +107,9 @@ func (m *Model) explain(err error, o Options) error {
 	case !errors.Is(err, method.ErrNoBatchNorm):
 		return fmt.Errorf("%s: %w", m.path, err)
 	}
-	advice := "--method rtn --calib DIR rounds it, with activation ranges from images of your own; so do squant and aciq"
-	if !traits[o.Method].trains {
-		advice = "--calib DIR takes activation ranges from images of your own"
+	advice := "methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
+	if withoutStatistics[o.Method] {
+		advice = "--calib DIR goes by images of your own; noise will do where --mean, --std and --scale say how pixels become the input"
 	}
 	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // A network whose BatchNormalization was folded before its file was written remembers nothing of its data. No generator
-// can be taught to make images for it; what is left to go by is that its input is images, prepared in a known way. Its activation
-// ranges then come from noise as smooth as photographs are, and so do the means that biases are corrected by, and what Q learns on. Where not even the preprocessing is known there is nothing,
-// and the methods refuse.
+// can be taught to make images for it; what is left to go by is that its input is images, prepared in a known way. Noise as smooth as
+// photographs are then gives activation ranges and the means by which biases are corrected, and is what Q learns on. Where not
+// even the preprocessing is known there is nothing, and the methods refuse.
 
 // cloudImages is how many of these images there are at most, and cloudPixels how many pixels of all of them: few of large
 // images are enough, as ranges are taken over all positions.
