@@ -45,6 +45,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
 		m.substitute(trunk, o, &mo)
 	}
+	if mo.Images != nil && !traits[o.Method].trains && o.Observer != movingObserver {
+		mo.Generator.Batch = min(mo.Generator.Batch, lookPart)
+	}
 	if err := m.keepWithin(ctx, o, trunk, &mo); err != nil {
 		return nil, m.explain(err, o)
 	}
@@ -91,6 +94,10 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		artifact: artifact{data},
 	}, nil
 }
+
+// lookPart is how many images that are there already are looked at a time, where neither training nor an average of batches
+// depends on it: memory is all that more of them would take.
+const lookPart = 8
 
 // parts returns what is quantized, in the form that suits integers, and what remains behind it.
 func (m *Model) parts() (trunk, tail *nn.Network) {

@@ -7,12 +7,7 @@ import (
 )
 
 // costBatch is how many of n images costs are measured on, at once: fewer where memory is short.
-func costBatch(o *Options, n int) int {
-	if o.parts() > 1 {
-		n = min(n, o.Generator.Batch)
-	}
-	return min(32, n)
-}
+func costBatch(o *Options, n int) int { return min(32, n, o.Generator.Batch) }
 
 // costs measures the output of every layer with weights on generated images.
 func (t *twins) costs(m *images) ([]Cost, error) {
