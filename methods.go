@@ -41,6 +41,12 @@ var traits = map[string]trait{
 // Trains reports whether the method o names learns, and so has steps and a checkpoint.
 func (o Options) Trains() bool { return traits[o.withDefaults().Method].trains }
 
+// keeps reports whether a run takes so long that its state is worth a checkpoint: something is trained, Q, a generator or
+// images.
+func (o Options) keeps() bool {
+	return o.Trains() || o.CalibrationDir == "" && (o.Uses("generator") || o.Uses("images"))
+}
+
 // Uses reports which of the groups of options the method that o names looks at: the generator's ("generator"), those of
 // images that are optimised ("images"), of fine-tuning ("training"), and of the methods "zaq" and "gdfq" alone.
 func (o Options) Uses(group string) bool {

@@ -39,8 +39,8 @@ type LayerCost struct {
 
 // Quantize makes a quantized network of m. It checks o first (see Options.Check), reports through o.Progress,
 // and stops between two steps when ctx is cancelled: then the checkpoint is written, where there is a
-// directory for it, and the error is ErrInterrupted. Methods that do not train take a minute
-// at most, unless images are optimised, and keep no checkpoint.
+// directory for it, and the error is ErrInterrupted. Methods that neither train nor make images take seconds and
+// keep none.
 //
 // The checkpoint of a finished run stays where it is: resumed, it ends in the same bytes once more. A run
 // without Options.Resume begins anew and removes it first. With Options.Resume and no checkpoint there, it begins
@@ -51,7 +51,7 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}
 	start := time.Now()
 	r, err := quantize(ctx, m, m.defaults(o))
-	if err != nil && !o.Trains() {
+	if err != nil && !o.keeps() {
 		return nil, interruptedBriefly(ctx, err)
 	}
 	if err != nil {

@@ -31,10 +31,10 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 		return nil, err
 	}
 	checkpoint := ""
-	if traits[o.Method].trains {
+	if o.keeps() {
 		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
 	} else if o.CheckpointDir != "" {
-		o.Log.Warn("method "+o.Method+" does not train and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+		o.Log.Warn("method "+o.Method+" takes no time here and keeps no checkpoint", "checkpoint", o.CheckpointDir)
 	}
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ Usage:
         --calib DIR         activation ranges from your own images (PNG, JPEG, no labels)
         --data SPEC         labelled images, such as cifar10:DIR, whose training part method ft learns from
         --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (methods that
-                            train); the state of an earlier run is removed
+                            train or make images); the state of an earlier run is removed
         --checkpoint-every D how often, such as 10s or 5m (default 30s)
         --resume            go on from there; anew where there is nothing yet
         --json              the result as JSON

@@ -147,7 +147,7 @@ func (t *twins) calibrated(ctx context.Context, source string) (*Result, error) 
 		return nil, err
 	}
 	if prep != nil {
-		if err := prep.run(ctx, func() error { return nil }); err != nil {
+		if err := t.prepared(ctx, prep); err != nil {
 			return nil, err
 		}
 	}

@@ -56,13 +56,13 @@ func TestStoppedTellsErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	broken := errors.New("disk full")
-	if err := r.stopped(ctx, broken); err != broken {
+	if err := r.keep.stopped(ctx, broken); err != broken {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(o.Checkpoint); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("saved: %v", err)
 	}
-	if err := r.stopped(ctx, ctx.Err()); err != context.Canceled {
+	if err := r.keep.stopped(ctx, ctx.Err()); err != context.Canceled {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(o.Checkpoint); err != nil {

@@ -34,7 +34,7 @@ func Synthesize(ctx context.Context, net *nn.Network, o Options, n int, classes 
 	if err != nil {
 		return nil, err
 	}
-	if err := prep.run(ctx, func() error { return nil }); err != nil {
+	if err := t.prepared(ctx, prep); err != nil {
 		return nil, err
 	}
 	s := &Synthetic{H: t.image.H, W: t.image.W, C: t.image.C}

@@ -57,8 +57,8 @@ type tuning struct {
 	adam         *engine.Adam
 	step         int // of Q, done
 
-	best  snapshot
-	saved time.Time
+	best snapshot
+	keep *keeper
 }
 
 // snapshot is what Q was at its best.
@@ -71,6 +71,7 @@ type snapshot struct {
 // newTuning compiles the steps for twins behind a generator, whose optimizer is adam, or behind a stock.
 func newTuning(t *twins, prep preparation, adam *engine.Adam, newCriterion func() (criterion, error)) (r *tuning, err error) {
 	r = &tuning{twins: t, tune: t.o.Tune, prep: prep, adam: adam}
+	r.keep = newKeeper(t.o, r.put)
 	if t.gen != nil && t.o.Generator.Warmup > 0 && !t.hasStats() {
 		return nil, ErrNoBatchNorm
 	}
@@ -93,10 +94,10 @@ func (r *tuning) run(ctx context.Context) (*Result, error) {
 	if err := r.resume(); err != nil {
 		return nil, err
 	}
-	r.saved = time.Now()
+	r.keep.saved = time.Now()
 	if r.prep != nil {
-		if err := r.prep.run(ctx, r.checkpoint); err != nil {
-			return nil, r.stopped(ctx, err)
+		if err := r.prep.run(ctx, r.keep.due); err != nil {
+			return nil, r.keep.stopped(ctx, err)
 		}
 	}
 	if r.gen != nil && r.warmed == nil {
@@ -104,15 +105,15 @@ func (r *tuning) run(ctx context.Context) (*Result, error) {
 	}
 	if !r.calibrated {
 		if err := r.calibrate(ctx); err != nil {
-			return nil, r.stopped(ctx, err)
+			return nil, r.keep.stopped(ctx, err)
 		}
 		r.calibrated = true
 	}
 	if err := r.train(ctx); err != nil {
-		return nil, r.stopped(ctx, err)
+		return nil, r.keep.stopped(ctx, err)
 	}
 	// What comes now changes Q; a run that is stopped there goes on from here.
-	if err := r.save(); err != nil {
+	if err := r.keep.save(); err != nil {
 		return nil, err
 	}
 	if err := r.checkParams(); err != nil {
@@ -157,7 +158,7 @@ func (r *tuning) train(ctx context.Context) (err error) {
 			return err
 		}
 		r.o.report("train", r.step, r.tune.Steps, m...)
-		if err := r.checkpoint(); err != nil {
+		if err := r.keep.due(); err != nil {
 			return err
 		}
 	}

@@ -1,44 +1,9 @@
 package method
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"time"
+import "zaq/internal/checkpoint"
 
-	"zaq/internal/checkpoint"
-)
-
-// checkpoint saves the run if the last time is long enough ago.
-func (r *tuning) checkpoint() error {
-	every := r.o.Every
-	if every == 0 {
-		every = 30 * time.Second
-	}
-	if time.Since(r.saved) < every {
-		return nil
-	}
-	return r.save()
-}
-
-// stopped saves the run when err says that it was interrupted; any other error is not worth a checkpoint.
-func (r *tuning) stopped(ctx context.Context, err error) error {
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-		return err
-	}
-	if saveErr := r.save(); saveErr != nil {
-		return fmt.Errorf("interrupted, and the state of the run is lost: %w", saveErr)
-	}
-	return err
-}
-
-func (r *tuning) save() error {
-	r.saved = time.Now()
-	if r.o.Checkpoint == "" {
-		return nil
-	}
-	s := &checkpoint.State{Fingerprint: r.o.Fingerprint}
+// put is the state of the run.
+func (r *tuning) put(s *checkpoint.State) {
 	if r.prep != nil {
 		r.prep.save(s)
 	}
@@ -55,18 +20,11 @@ func (r *tuning) save() error {
 	if r.best.params != nil {
 		putArrays(s, "best", r.best.params)
 	}
-	return checkpoint.Save(r.o.Checkpoint, s)
 }
 
 func (r *tuning) resume() error {
-	if !r.o.Resume {
-		return nil
-	}
-	s, err := checkpoint.LoadMatching(r.o.Checkpoint, r.o.Fingerprint)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // stopped before its first checkpoint: nothing was lost but time
-	}
-	if err != nil {
+	s, err := r.o.earlier()
+	if err != nil || s == nil {
 		return err
 	}
 	if err := r.ranges.load(s); err != nil {

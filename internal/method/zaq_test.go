@@ -281,7 +281,7 @@ func TestZAQLayersResume(t *testing.T) {
 	copy(d.distances, []float64{0.1, 0.2, 0.3})
 	copy(d.average, []float64{3, 2, 1})
 	copy(d.df.Weights, []float64{0.5, 0.3, 0.2})
-	if err := r.save(); err != nil {
+	if err := r.keep.save(); err != nil {
 		t.Fatal(err)
 	}
 	got, err := newZAQ(tinyNet(t), o)
