@@ -25,6 +25,14 @@ func TestImportErrors(t *testing.T) {
 			b.model.Opsets = append(b.model.Opsets, onnx.Opset{Domain: "com.microsoft", Version: 1})
 			return y
 		}},
+		{"transposed convolution of a huge stride", `a stride of 30000 makes`, true, func(b *graphBuilder) string {
+			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 30000, 30000))
+			return b.node("Conv", y, b.weights(1, 4, 1, 1))
+		}},
+		{"transposed convolution of a stride beyond reason", `a stride of 1073741824 makes`, true, func(b *graphBuilder) string {
+			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 2000000000, 2000000000))
+			return b.node("Conv", y, b.weights(1, 4, 1, 1))
+		}},
 		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {
 			b.names = 2
 			return b.node("Conv", "x", b.constant(onnx.NewFloats("w", []int64{1, 4, 1, 1}, []float32{1, 2, nan, 4})))

@@ -52,6 +52,15 @@ var operatorForms = []form{
 	{"transposed convolution of a size", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("strides", 2, 2), nums("output_shape", 12, 15))
 	}},
+	{"transposed convolution, same upper", 7, 0, "Conv DepthToSpace", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("strides", 2, 2), text("auto_pad", "SAME_UPPER"))
+	}},
+	{"transposed convolution, same lower", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("strides", 2, 2), text("auto_pad", "SAME_LOWER"))
+	}},
+	{"transposed convolution, pads beyond the kernel", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2), nums("pads", 3, 2, 3, 2))
+	}},
 	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
 	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},
 	{"hard sigmoid", 7, 0, "HardSigmoid", func(b *graphBuilder) string { return b.node("HardSigmoid", "x", flt("alpha", 0.3)) }},

@@ -79,6 +79,10 @@ func importConvTranspose(n *node) error {
 		wide := (want[2+i] + before[i] + t.stride - 1) / t.stride // pixels of each phase
 		conv.Pads[2+i] = max(0, wide-x[2+i]-conv.Pads[i]+reach)
 	}
+	// Phases in which no element of the kernel lies take memory, too, and a stride is but a number in a file.
+	if c := size([]int{out, t.stride, t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}); c > 16*len(w.Data)+1<<20 {
+		return n.unsupported("a stride of %d makes %d weights of %d", t.stride, c, len(w.Data))
+	}
 	in := []string{n.in(0), n.derived(w, []int{out * t.stride * t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}, t.weights(w.Data, conv.Kernel)).Name}
 	if bias != nil {
 		in = append(in, n.derived(bias, []int{out * t.stride * t.stride}, t.phases(bias.Data)).Name)
