@@ -10,26 +10,23 @@ import (
 	"zaq/internal/preprocess"
 )
 
-// describe finds out how pixels become the program's input: from MODEL.json beside the model, or from the file where zaq
-// wrote it.
+// describe finds out how pixels become the program's input: from the file, where zaq wrote it, or from MODEL.json beside it,
+// which may name a classifier's classes in either case.
 func (p *Program) describe(metadata map[string]string) error {
 	side, err := preprocess.LoadSidecar(p.path)
-	if err != nil {
-		return err
-	}
-	if side != nil {
-		p.pixels = &side.Preprocess
-		if side.Classes != "" {
-			p.classes, err = side.ClassNames()
-		}
-		return err
-	}
 	if stored := metadata[preprocess.MetadataKey]; stored != "" {
 		if p.pixels, err = preprocess.Parse([]byte(stored)); err != nil {
 			return fmt.Errorf("%s: metadata %s: %w", p.path, preprocess.MetadataKey, err)
 		}
+	} else if err != nil || side == nil {
+		return err
+	} else {
+		p.pixels = &side.Preprocess
 	}
-	return nil
+	if side != nil && side.Classes != "" {
+		p.classes, err = side.ClassNames()
+	}
+	return err
 }
 
 // Classes are the names of a classifier's outputs, nil where MODEL.json names none.
