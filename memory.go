@@ -19,7 +19,7 @@ const (
 // keepWithin chooses how many images go through the networks at a time, so that the run keeps within o.Memory. The choice
 // follows from the model and the options alone.
 func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo *method.Options) error {
-	if o.Memory == 0 || o.Images == method.SourceStatistics && o.CalibrationDir == "" {
+	if o.Memory == 0 || o.Images == method.SourceStatistics && mo.Images == nil {
 		return nil
 	}
 	batch := mo.Generator.Batch

@@ -6,6 +6,7 @@ import (
 	"zaq/internal/engine"
 	"zaq/internal/kernel"
 	"zaq/internal/nn"
+	"zaq/internal/synth"
 )
 
 // parts is how many batches make a step.
@@ -52,23 +53,35 @@ const mostThreads = 8
 // method does; the programs of ZAQ then stand for those of all that do.
 func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (int64, error) {
 	o.Threads, o.Profile = mostThreads, nil
-	var total int64
-	t, err := (*twins)(nil), error(nil)
-	if trains && o.source(SourceGenerator) == SourceGenerator {
+	total := 4 * int64(len(o.Images))
+	generated := o.source(SourceGenerator) == SourceGenerator && (trains || o.Images == nil)
+	o.Images = nil // nothing is to be measured on them here
+	var t *twins
+	switch {
+	case trains && generated:
 		r, err := newZAQ(net, o)
 		if err != nil {
 			return 0, err
 		}
 		t = r.twins
 		total += bytesOf(r.qProg, r.q.Params) + bytesOf(r.gProg, r.gen.Params)
-	} else {
-		generator := o.generator()
-		if o.Images != nil || o.source(SourceGenerator) != SourceGenerator {
-			generator = nil
+	default:
+		var generator *synth.Options
+		if generated {
+			generator = o.generator()
 		}
+		var err error
 		if t, err = newTwinsBehind(net, &o, generator); err != nil {
 			return 0, err
 		}
+		if !trains {
+			break
+		}
+		r, err := newTuning(t, nil, nil, func() (criterion, error) { return newDiscrepancy(t, o.ZAQ) })
+		if err != nil {
+			return 0, err
+		}
+		total += bytesOf(r.qProg, r.q.Params)
 	}
 	most := int64(0)
 	if t.gen != nil && t.hasStats() {

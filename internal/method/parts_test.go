@@ -91,4 +91,9 @@ func TestFootprint(t *testing.T) {
 	if a, b, c := of(8, false), of(8, true), of(64, true); !(0 < a && a < b && b < c) {
 		t.Errorf("%d to round and %d to train with 8 images, %d with 64", a, b, c)
 	}
+	looked := of(8, false)
+	o.Images, o.Source = make([]float32, 64*net.Values[net.Inputs[0]].Shape[1]*64), SourceGiven
+	if a, b := of(8, false), of(8, true); !(a < b) || looked == 0 {
+		t.Errorf("%d to round and %d to train on images that are there", a, b)
+	}
 }
