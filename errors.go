@@ -108,7 +108,10 @@ func (m *Model) explain(err error, o Options) error {
 		return fmt.Errorf("%s: %w", m.path, err)
 	}
 	advice := "methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
-	if withoutStatistics[o.Method] {
+	switch {
+	case o.Images != traits[o.Method].images:
+		advice = "without --images " + o.Images + ", methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
+	case withoutStatistics[o.Method]:
 		advice = "--calib DIR goes by images of your own; noise will do where --mean, --std and --scale say how pixels become the input"
 	}
 	return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: advice}

@@ -16,7 +16,6 @@ import (
 	"zaq/internal/checkpoint"
 	"zaq/internal/kernel"
 	"zaq/internal/method"
-	"zaq/internal/nn"
 	"zaq/internal/npy"
 	"zaq/internal/preprocess"
 )
@@ -58,7 +57,7 @@ func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, er
 	}
 	mo := methodOptions(o, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	trunk, _ := nn.Cut(m.net)
+	trunk, _ := m.parts()
 	made, err := method.Synthesize(ctx, trunk, mo, n, o.Method == "gdfq")
 	if err != nil {
 		return nil, interruptedBriefly(ctx, m.explain(err, o))

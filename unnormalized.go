@@ -40,7 +40,8 @@ const unnormalizedLR = 0.001
 func (m *Model) defaults(o Options) Options {
 	observer, lr := o.Observer, o.ZAQ.LR
 	o = o.withDefaults()
-	if !withoutStatistics[o.Method] || normalized(m.net) {
+	trunk, _ := nn.Cut(m.net)
+	if !withoutStatistics[o.Method] || normalized(trunk) {
 		return o
 	}
 	if lr == 0 {
@@ -59,12 +60,15 @@ func (m *Model) defaults(o Options) Options {
 // the network's input is. There is no generator then: nothing would guide it, and what a network learns on its images is
 // no good for photographs. Q learns on the images that there are.
 func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
+	if o.Images != traits[o.Method].images { // a source that needs statistics was asked for
+		return
+	}
 	if mo.Images != nil {
 		mo.Generator.Warmup, mo.Source = 0, method.SourceGiven
 		return
 	}
 	_, c, h, w, err := net.ImageInput()
-	if err != nil || m.pre.Assumed || o.Images != traits[o.Method].images { // a source that needs statistics was asked for
+	if err != nil || m.pre.Assumed {
 		return
 	}
 	n := min(cloudImages, max(16, cloudPixels/(h*w)))
