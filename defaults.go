@@ -16,6 +16,9 @@ func (o *Options) byPrecision() {
 	if o.ZAQ.LR == 0 {
 		o.ZAQ.LR = 0.03
 	}
+	if o.ZAQ.Start == "" {
+		o.ZAQ.Start = method.StartFloat
+	}
 }
 
 // observerFor returns the observer for where ranges come from. Judged on training images (docs/results/observers.md):

@@ -34,7 +34,7 @@ func fingerprint(m *Model, o Options, images []float32) string {
 		{"bias-correction", !o.KeepBias}, {"feature-loss", z.FeatureLoss}, {"layer-weights", z.LayerWeights},
 		{"per-tensor", o.PerTensor}, {"weight-range", o.WeightRange}, {"observer", o.Observer}, {"first-last-bits", o.FirstLastBits},
 		{"int4-storage", o.Int4Storage}, {"opset", o.Opset}, {"calib", digest(images)},
-		{"steps", z.Steps}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
+		{"steps", z.Steps}, {"start", z.Start}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
 		{"schedule", z.Schedule}, {"lr", z.LR}, {"g-lr", z.GLR}, {"alpha", z.Alpha}, {"beta", z.Beta}, {"tau", z.Tau},
 		{"feature-ema", z.FeatureEMA}, {"weight-decay", z.WeightDecay}, {"grad-clip", z.GradClip},
 		{"no-clip", z.NoClip}, {"pass-grad", z.PassGrad}, {"keep-best", z.KeepBest},

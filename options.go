@@ -19,6 +19,7 @@ var (
 	Int4Storages  = []string{"packed", "int8"}
 	FeatureLosses = method.FeatureLosses
 	LayerWeights  = []string{"ema", "uniform"}
+	Starts        = []string{method.StartSQuant, method.StartFloat}
 )
 
 // int4Opset is the first with 4-bit integers that a Cast understands.
@@ -47,8 +48,8 @@ type Options struct {
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
 
-	// KeepBias leaves biases as they are; otherwise methods that round and do not train correct them for what rounding
-	// does to the mean of each channel, where BatchNormalization says what activations are on average.
+	// KeepBias leaves biases as they are; otherwise they are corrected for what rounding does to the mean of each channel, by
+	// what activations are on average; where Q is trained, before that.
 	KeepBias bool
 
 	// Images is where images come from, one of ImageSources; "": the method's own. Any method can have any, but for ft.
@@ -89,6 +90,7 @@ type ZAQOptions struct {
 	Batch    int     // images a step; default 64
 	QPerG    int     // Q steps for each step of the generator G; default 5, of gdfq 1
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 400
+	Start    string  // where weights begin: "squant", as that method rounds them (default; not at 2 bits), or "float", as published
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
 	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, 0.03 where weights have 2 bits
 	GLR      float64 // of G (Adam) once it is warmed up, from 3e-3; default 1e-4, of gdfq 1e-3
@@ -112,7 +114,7 @@ type ZAQOptions struct {
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
 		Steps: 800, Batch: 64, QPerG: 5, Warmup: 400, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
-		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, FeatureLoss: "crm", LayerWeights: "ema", WeightDecay: 5e-4, GradClip: 1,
+		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, FeatureLoss: "crm", LayerWeights: "ema", Start: method.StartSQuant, WeightDecay: 5e-4, GradClip: 1,
 	}
 }
 
@@ -144,7 +146,7 @@ func (z ZAQOptions) withDefaults() ZAQOptions {
 	for _, f := range []struct {
 		v   *string
 		def string
-	}{{&z.Schedule, d.Schedule}, {&z.FeatureLoss, d.FeatureLoss}, {&z.LayerWeights, d.LayerWeights}} {
+	}{{&z.Schedule, d.Schedule}, {&z.FeatureLoss, d.FeatureLoss}, {&z.LayerWeights, d.LayerWeights}, {&z.Start, d.Start}} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
@@ -186,7 +188,7 @@ func (z ZAQOptions) check() error {
 		known       []string
 	}{
 		{"schedule", z.Schedule, []string{"cosine", "step"}}, {"feature-loss", z.FeatureLoss, FeatureLosses},
-		{"layer-weights", z.LayerWeights, LayerWeights},
+		{"layer-weights", z.LayerWeights, LayerWeights}, {"start", z.Start, Starts},
 	} {
 		if f.value == "" {
 			continue

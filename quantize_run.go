@@ -30,8 +30,14 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	trunk, tail := m.parts()
+	mo := methodOptions(o, p)
+	mo.Pixels = (*preprocess.Spec)(&m.pre)
+	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
+		m.substitute(trunk, o, &mo)
+	}
 	checkpoint := ""
-	if o.keeps() {
+	if o.Trains() || mo.Images == nil && o.keeps() {
 		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
 	} else if o.CheckpointDir != "" {
 		o.Log.Warn("method "+o.Method+" takes no time here and keeps no checkpoint", "checkpoint", o.CheckpointDir)
@@ -39,11 +45,8 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	trunk, tail := m.parts()
-	mo := methodOptions(o, p)
-	mo.Pixels = (*preprocess.Spec)(&m.pre)
-	if mo.Images = images; !normalized(trunk) && withoutStatistics[o.Method] {
-		m.substitute(trunk, o, &mo)
+	if mo.Images != nil && !method.ByImages(o.Observer) {
+		return nil, &OptionError{"observer", o.Observer, "goes by statistics, and " + m.path + " has none"}
 	}
 	if mo.Images != nil && !traits[o.Method].trains && o.Observer != movingObserver {
 		mo.Generator.Batch = min(mo.Generator.Batch, lookPart)
@@ -120,8 +123,8 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		MSE:      o.WeightRange == "mse",
 		Observer: o.Observer,
 		Source:   o.Images,
-		KeepBias: o.KeepBias,
-		Seed:     o.Seed,
+		KeepBias: o.KeepBias, Start: z.Start,
+		Seed: o.Seed,
 		Generator: method.Generator{
 			Batch: z.Batch, Warmup: z.Warmup, LR: warmupLR, Latent: latent, NoClip: z.NoClip, Batches: calibrationBatches,
 			HeldBack: min(heldBackBatches*z.Batch, 1024),

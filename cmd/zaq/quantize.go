@@ -33,14 +33,15 @@ Usage:
         --observer O        what an activation's grid spans: mse, where rounding costs least; percentile, 99.99; ema,
                             the average of batches' extremes; minmax; laplace or gauss, least expected error of such
                             values; sigma, 6 deviations of BatchNormalization's. Unless told, mse of images, sigma of
-                            statistics and percentile of these below 6 bits
-        --bias-correction   where weights are rounded, biases make good for what that does to means (default true)
+                            statistics and percentile of these below 6 bits, minmax of noise and mse below 6
+        --bias-correction   biases make good for what rounding weights does to means, before any training (default true)
         --first-last-bits N weights of the first and the last layer; as --precision says otherwise
         --int4-storage S    weights of up to 4 bits: packed (default), two a byte, or int8
         --opset N           of the file written, 13 and up; what is needed otherwise
         --images S          where images come from: generator, zeroq or deepinversion (optimised to statistics), or
                             statistics (no images: ranges follow from these); the method's own unless told
-        --calib DIR         activation ranges from your own images (PNG, JPEG, no labels)
+        --calib DIR         activation ranges from your own images (PNG, JPEG, no labels); without
+                            BatchNormalization means, too, and what zaq learns on
         --data SPEC         labelled images, such as cifar10:DIR, whose training part method ft learns from
         --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (methods that
                             train or make images); the state of an earlier run is removed
@@ -83,10 +84,12 @@ Optimised images:
 
 Training, of zaq, gdfq and ft:
         --steps N           of the quantized network Q (default 800)
+        --start S           where weights begin: squant, as that method rounds them, or float, as published; squant
+                            unless told, float at 2 bits
         --q-per-g N         steps of Q for each of G; 5 unless told, 1 of gdfq
         --range-steps N     steps of Q until ranges of --observer ema freeze; a third of --steps otherwise
         --schedule S        of learning rates: cosine (default) or step
-        --lr X              of Q; 0.01 unless told, 0.03 at 2 bits of weights
+        --lr X              of Q; 0.01 unless told, 0.03 at 2 bits of weights, 0.001 without BatchNormalization
         --g-lr X            of G, after its warm-up; 0.0001 unless told, 0.001 of gdfq
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)

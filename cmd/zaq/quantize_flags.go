@@ -138,6 +138,7 @@ func addImageFlags(flags *pflag.FlagSet, o *zaq.Options) {
 func addTrainingFlags(flags *pflag.FlagSet, o *zaq.Options) {
 	z, d := &o.ZAQ, zaq.DefaultZAQOptions()
 	flags.IntVar(&z.Steps, "steps", d.Steps, "")
+	flags.StringVar(&z.Start, "start", "", "")
 	flags.IntVar(&z.QPerG, "q-per-g", 0, "")
 	flags.IntVar(&z.RangeSteps, "range-steps", 0, "")
 	flags.StringVar(&z.Schedule, "schedule", d.Schedule, "")
@@ -198,9 +199,6 @@ func (o *quantizeOptions) refuseUnused(flags *pflag.FlagSet) (err error) {
 	}
 	if err == nil && flags.Changed("regularizer") && !o.Uses("zaq") {
 		err = &zaq.OptionError{Option: "regularizer", Reason: "method " + o.Method + " has no such part"}
-	}
-	if err == nil && flags.Changed("bias-correction") && o.Trains() {
-		err = &zaq.OptionError{Option: "bias-correction", Reason: "method " + o.Method + " trains its biases"}
 	}
 	return err
 }

@@ -33,7 +33,10 @@ type Options struct {
 	// Budget gives each weight bits of its own, so that all together keep it; nil: those that Place says. Methods that train
 	// take none.
 	Budget *Budget
-	// KeepBias leaves out the analytic correction of biases (see correctBias) by methods that round and do not train.
+	// Start is where the weights of a network that is trained begin: StartSQuant, or StartFloat, which "" is, too.
+	Start string
+
+	// KeepBias leaves out the analytic correction of biases (see shiftBiases).
 	KeepBias bool
 
 	Generator Generator

@@ -49,6 +49,7 @@ func TestTuning(t *testing.T) {
 	} {
 		o := tiny(t)
 		o.Place.WBits = 3
+		o.KeepBias = true // so that there is something to learn
 		o.Source = test.source
 		o.Tune.Steps, o.Tune.KeepLast, o.Tune.LR = 40, true, 0.02
 		o.GDFQ = GDFQOptions{Statistics: 0.1, Distill: 1, Temperature: 4}

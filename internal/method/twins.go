@@ -44,8 +44,7 @@ func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twi
 	if t.pNet, err = prepare(net); err != nil {
 		return nil, err
 	}
-	measured := !declaresStats(t.pNet) && o.Images != nil
-	if measured {
+	if !declaresStats(t.pNet) && o.Images != nil {
 		if err := measureStats(context.Background(), t.pNet, o.Images, o.Threads); err != nil {
 			return nil, err
 		}
@@ -58,20 +57,35 @@ func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twi
 	for _, w := range t.placement.Weights {
 		t.fit.search(w.Quantizer, w.Value.Data, w.Value.Shape[0])
 	}
-	t.keepFloat()
-	if measured {
-		t.correctBiases()
-	}
+	t.begin()
 	return t, t.connect(generator)
 }
 
-// correctBiases gives Q the biases that its weights, rounded as they are, ought to have. Where the images to learn from are noise,
-// training does not find them as well.
-func (t *twins) correctBiases() {
+// Where the weights of a network that is trained begin.
+const (
+	StartSQuant = "squant" // as SQuant rounds them
+	StartFloat  = "float"  // as they are in the float network
+)
+
+// begin moves Q's weights to where they start, and corrects its biases for what rounding them does. Steps that come from
+// images that are not real find neither as well.
+func (t *twins) begin() {
+	t.keepFloat()
+	settle := nearest
+	if t.o.Start == StartSQuant {
+		settle = flip
+	}
+	settled := map[*nn.Value]bool{}
 	for _, w := range t.placement.Weights {
-		t.fit.settle(w)
+		if !settled[w.Value] { // layers can share one
+			settle(w, t.fit)
+			settled[w.Value] = true
+		}
 	}
 	t.shiftBiases(nn.Distributions(t.qNet, imageDistribution(t.o.Pixels)))
+	if t.o.Start == StartSQuant {
+		return
+	}
 	for i, w := range t.placement.Weights {
 		copy(w.Value.Data, t.float[i])
 	}
