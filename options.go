@@ -43,7 +43,7 @@ type Options struct {
 
 	PerTensor     bool   // one scale per weight tensor; per output channel otherwise
 	WeightRange   string // what a weight's grid spans: "minmax" (default), all of its values, or "mse" (default at 2 bits), those of least squared error
-	Observer      string // what an activation's grid spans: "mse", the range of least squared error; "percentile", all but one in 10,000; "ema", a moving average of batches' extremes; "minmax"; "laplace" (default of aciq) or "gauss", least expected error of such a distribution; "sigma", 6 deviations of the statistics. Default: mse where there are images; of statistics sigma, and below 6 bits percentile
+	Observer      string // what an activation's grid spans: "mse", the range of least squared error; "percentile", all but one in 10,000; "ema", a moving average of batches' extremes; "minmax"; "laplace" (default of aciq) or "gauss", least expected error of such a distribution; "sigma", 6 deviations of the statistics. Default: mse where there are images; of statistics sigma, and below 6 bits percentile; of noise minmax, and below 6 bits mse
 	FirstLastBits int    // bits of the first and last layer's weights; 0: those of Precision
 	Int4Storage   string // of weights up to 4 bits: "packed" (default, two a byte) or "int8"
 	Opset         int    // of the file written; 0: what the model has, or the least that its quantizers need
@@ -92,7 +92,7 @@ type ZAQOptions struct {
 	Warmup   int     // steps of G on BatchNormalization statistics before anything else; default 400
 	Start    string  // where weights begin: "squant", as that method rounds them (default; not at 2 bits), or "float", as published
 	Schedule string  // of both learning rates: "cosine" (default) or "step" (x0.1 at 1/3 and 2/3)
-	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, 0.03 where weights have 2 bits
+	LR       float64 // of Q (SGD, Nesterov momentum 0.9); default 0.01, 0.03 where weights have 2 bits, 0.001 without BatchNormalization
 	GLR      float64 // of G (Adam) once it is warmed up, from 3e-3; default 1e-4, of gdfq 1e-3
 
 	Alpha        float64 // weight of the feature discrepancy D_f; default 0.1, negative: none

@@ -4,8 +4,8 @@ import "zaq/internal/onnx"
 
 // importConvTranspose reads a ConvTranspose of stride s as what it computes: pixel s*q+r of the output, less the padding, is a
 // sum over the pixels of the input around q and every s-th element of the kernel from r on. So a convolution with a set of output channels
-// for each of the s*s phases r, which DepthToSpace lays side by side, and a Slice that takes the padding away. For that runtimes have integer
-// kernels, for ConvTranspose they have none.
+// for each of the s*s phases r, which DepthToSpace lays side by side, and a Slice that takes the padding away. Of these the convolution has
+// integer kernels in runtimes, where ConvTranspose has none.
 func importConvTranspose(n *node) error {
 	w, err := n.weight(1)
 	if err != nil {
