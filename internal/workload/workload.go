@@ -40,7 +40,8 @@ func Network(name string) (*nn.Network, error) {
 func Options(batch, threads int) (method.Options, error) {
 	pixels, err := preprocess.Assumed([]int{batch, image[0], image[1], image[2]})
 	return method.Options{
-		Place: nn.PlaceOptions{Scheme: nn.Paper, WBits: 4, ABits: 4}, Observer: "minmax", Pixels: pixels, Threads: threads,
+		KeepBias: true, // Q begins as P, as in what it is compared with
+		Place:    nn.PlaceOptions{Scheme: nn.Paper, WBits: 4, ABits: 4}, Observer: "minmax", Pixels: pixels, Threads: threads,
 		Generator: method.Generator{Batch: batch, LR: 1e-3, Latent: 256, Batches: 1},
 		Tune: method.TuneOptions{
 			Schedule: func(int, int) float64 { return 1 }, Steps: 1, QPerG: 1, LR: 0.01, GLR: 1e-4, Momentum: 0.9, Decay: 5e-4, GradClip: 1,
