@@ -110,7 +110,7 @@ func (m *Model) explain(err error, o Options) error {
 	advice := "methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
 	switch {
 	case o.Images != traits[o.Method].images:
-		advice = "without --images " + o.Images + ", methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
+		advice = "without --images " + o.Images + ", " + advice
 	case withoutStatistics[o.Method]:
 		advice = "--calib DIR goes by images of your own; noise will do where --mean, --std and --scale say how pixels become the input"
 	}

@@ -8,7 +8,10 @@ import (
 )
 
 // byteSize is a flag of so many bytes: "4GiB", "500MB", "1073741824".
-type byteSize struct{ to *int64 }
+type byteSize struct {
+	to      *int64
+	example string // of what it takes, for the error
+}
 
 var byteUnits = []struct {
 	name  string
@@ -28,7 +31,7 @@ func (b byteSize) Set(s string) error {
 		*b.to = int64(v)
 		return nil
 	}
-	return errors.New("must be a size such as 4GiB, 500MB or a number of bytes")
+	return errors.New("must be a size such as " + b.example)
 }
 
 func (b byteSize) String() string {

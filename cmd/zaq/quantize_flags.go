@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +15,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Method, "method", "zaq", "")
 	flags.StringVar(&o.Precision, "precision", "w4a4", "")
 	flags.Float64Var(&o.MeanBits, "mean-bits", 0, "")
-	flags.Var((*bytesFlag)(&o.Size), "size", "")
+	flags.Var(byteSize{&o.Size, "500kB or 0.5MB"}, "size", "")
 	flags.IntVar(&o.wbits, "wbits", 0, "")
 	flags.IntVar(&o.abits, "abits", 0, "")
 	flags.StringVar(&o.Scheme, "scheme", "deploy", "")
@@ -37,7 +36,7 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.profile, "profile", false, "")
 	flags.IntVar(&o.ZAQ.Batch, "batch", zaq.DefaultZAQOptions().Batch, "")
-	flags.Var(byteSize{&o.Memory}, "memory", "")
+	flags.Var(byteSize{&o.Memory, "4GiB, 500MB or a number of bytes"}, "memory", "")
 	for _, g := range groups {
 		g.add(flags, &o.Options)
 	}
@@ -74,33 +73,6 @@ func (o *quantizeOptions) completePrecision(flags *pflag.FlagSet) error {
 	o.Precision = fmt.Sprintf("w%da%d", w, a)
 	return nil
 }
-
-// bytesFlag is a size such as 500kB or 0.5MB; kB and MB are powers of ten.
-type bytesFlag int64
-
-func (b *bytesFlag) Set(s string) error {
-	number, unit := strings.TrimRight(s, "kKMGBb"), 1.0
-	switch strings.ToLower(s[len(number):]) {
-	case "", "b":
-	case "k", "kb":
-		unit = 1e3
-	case "m", "mb":
-		unit = 1e6
-	case "g", "gb":
-		unit = 1e9
-	default:
-		return fmt.Errorf("must be a size such as 500kB or 0.5MB")
-	}
-	v, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(v > 0 && v*unit < 1e15) {
-		return fmt.Errorf("must be a size such as 500kB or 0.5MB")
-	}
-	*b = bytesFlag(v * unit)
-	return nil
-}
-
-func (b *bytesFlag) String() string { return strconv.FormatInt(int64(*b), 10) }
-func (b *bytesFlag) Type() string   { return "size" }
 
 // group are flags that only some methods look at.
 type group struct {

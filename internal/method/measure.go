@@ -3,6 +3,7 @@ package method
 import (
 	"context"
 	"math"
+	"slices"
 
 	"zaq/internal/engine"
 	"zaq/internal/nn"
@@ -46,16 +47,18 @@ func measureStats(ctx context.Context, net *nn.Network, images []float32, thread
 	if err != nil {
 		return err
 	}
-	for first := 0; first+part <= n; first += part { // images beyond the last whole part are as good as none
+	for first := 0; first+part <= n; first += part {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		copy(prog.Data(x), images[first*x.Len():(first+part)*x.Len()])
 		prog.Run()
 		for _, s := range measured {
-			for i, v := range prog.Data(s.t) {
-				s.sum[i%s.t.C] += float64(v)
-				s.squares[i%s.t.C] += float64(v) * float64(v)
+			for pixel := range slices.Chunk(prog.Data(s.t), s.t.C) {
+				for c, v := range pixel {
+					s.sum[c] += float64(v)
+					s.squares[c] += float64(v) * float64(v)
+				}
 			}
 			s.n += part * s.t.H * s.t.W
 		}

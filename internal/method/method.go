@@ -36,7 +36,7 @@ type Options struct {
 	// Start is where the weights of a network that is trained begin: StartSQuant, or StartFloat, which "" is, too.
 	Start string
 
-	// KeepBias leaves out the analytic correction of biases (see shiftBiases).
+	// KeepBias leaves out the analytic correction of biases (see twins.round).
 	KeepBias bool
 
 	Generator Generator

@@ -55,7 +55,7 @@ func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (in
 	o.Threads, o.Profile = mostThreads, nil
 	total := 4 * int64(len(o.Images))
 	generated := o.source(SourceGenerator) == SourceGenerator && (trains || o.Images == nil)
-	o.Images = nil // nothing is to be measured on them here
+	o.Images, o.Start = nil, StartFloat // values do not matter here: nothing is to be measured or rounded well
 	var t *twins
 	switch {
 	case trains && generated:

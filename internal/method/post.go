@@ -18,9 +18,11 @@ type recipe struct {
 
 	// change rewrites the float network, as a function the same; nil: nothing.
 	change func(n *nn.Network) error
-	// settle chooses the grid of a weight and moves the weight onto it; o.MSE says how grids are to be chosen.
-	settle func(w *nn.WeightSite, fit *weightFit)
+	settle settling
 }
+
+// settling chooses the grid of a weight, as fit says, and moves the weight onto it.
+type settling func(w *nn.WeightSite, fit *weightFit)
 
 // post quantizes a network without training it: weights come onto their grids, biases take back what that does to means,
 // and ranges are found.
@@ -68,7 +70,7 @@ func post(ctx context.Context, net *nn.Network, o Options, r recipe) (*Result, e
 		return nil, err
 	}
 	known := nn.Distributions(t.qNet, imageDistribution(o.Pixels))
-	t.round(r, known)
+	t.round(r.settle, newWeightFit(o.MSE), known)
 	if o.Images == nil && source == SourceStatistics {
 		if err := t.rangesFrom(known); err != nil {
 			return nil, err
@@ -110,21 +112,15 @@ func imageDistribution(pixels *preprocess.Spec) *nn.Distribution {
 //	b -= sum over inputs and kernel of (w' - w) * E[x],
 //
 // with the expectations that follow from statistics (Nagel et al. 2019, section 4.2).
-func (t *twins) round(r recipe, known map[string]*nn.Distribution) {
+func (t *twins) round(settle settling, fit *weightFit, known map[string]*nn.Distribution) {
 	t.keepFloat()
-	fit := newWeightFit(t.o.MSE)
 	settled := map[*nn.Value]bool{}
 	for _, w := range t.placement.Weights {
 		if !settled[w.Value] { // layers can share one
-			r.settle(w, fit)
+			settle(w, fit)
 			settled[w.Value] = true
 		}
 	}
-	t.shiftBiases(known)
-}
-
-// shiftBiases corrects biases for the distance between the float weights and those that are there, unless told otherwise.
-func (t *twins) shiftBiases(known map[string]*nn.Distribution) {
 	if t.o.KeepBias {
 		return
 	}

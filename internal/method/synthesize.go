@@ -29,7 +29,7 @@ func Synthesize(ctx context.Context, net *nn.Network, o Options, n int, classes 
 	if t.qNet, t.placement, err = place(t.pNet, o); err != nil {
 		return nil, err
 	}
-	t.round(recipe{settle: nearest}, nil)
+	t.round(nearest, newWeightFit(o.MSE), nil)
 	prep, err := t.maker(classes)
 	if err != nil {
 		return nil, err

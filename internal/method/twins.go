@@ -70,19 +70,11 @@ const (
 // begin moves Q's weights to where they start, and corrects its biases for what rounding them does. Steps that come from
 // images that are not real find neither as well.
 func (t *twins) begin() {
-	t.keepFloat()
-	settle := nearest
+	settle := settling(nearest)
 	if t.o.Start == StartSQuant {
 		settle = flip
 	}
-	settled := map[*nn.Value]bool{}
-	for _, w := range t.placement.Weights {
-		if !settled[w.Value] { // layers can share one
-			settle(w, t.fit)
-			settled[w.Value] = true
-		}
-	}
-	t.shiftBiases(nn.Distributions(t.qNet, imageDistribution(t.o.Pixels)))
+	t.round(settle, t.fit, nn.Distributions(t.qNet, imageDistribution(t.o.Pixels)))
 	if t.o.Start == StartSQuant {
 		return
 	}

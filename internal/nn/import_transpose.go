@@ -1,6 +1,9 @@
 package nn
 
-import "zaq/internal/onnx"
+import (
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
+)
 
 // importConvTranspose reads a ConvTranspose of stride s as what it computes: pixel s*q+r of the output, less the padding, is a
 // sum over the pixels of the input around q and every s-th element of the kernel from r on. So a convolution with a set of output channels
@@ -52,31 +55,23 @@ func importConvTranspose(n *node) error {
 		}
 	}
 
-	y := &Value{Name: n.Outputs[0]} // its shape is that of the operator as such
-	asked := &Layer{Name: n.name, Op: Operator{Type: n.OpType, Opset: n.im.opsets[""], Attributes: n.Attributes}, In: n.inputs(3), Out: []string{y.Name}}
-	if err := n.im.net.inferShape(asked); err != nil {
-		return err
+	pixels, before, err := operator.Transposed(n.Node, x[2:], w.Shape[2:])
+	if err != nil {
+		return n.unsupported("%v", err)
 	}
-	want := n.im.net.Values[y.Name].Shape
-	delete(n.im.net.Values, y.Name)
-	if len(want) != 4 {
-		return n.unsupported("the shape of its output is not known")
+	if pixels[0] < 1 || pixels[1] < 1 || before[0] < 0 || before[1] < 0 {
+		return n.unsupported("makes %v pixels, from %v on", pixels, before)
 	}
 
 	conv := Conv{Stride: [2]int{1, 1}, Dilation: dilation, Groups: t.groups}
-	var before [2]int // what is cut off
 	for i := range 2 {
-		begin, err := n.transposedPad(i, x[2+i], want[2+i], t.kernel[i], t.stride, dilation[i])
-		if err != nil {
-			return err
-		}
 		taps := (t.kernel[i] + t.stride - 1) / t.stride
 		reach := (taps - 1) * dilation[i]
 		conv.Kernel[i], conv.Pads[i] = taps, reach
-		if before[i] = begin; t.stride == 1 && begin <= reach { // a convolution can leave out what it is told not to pad
-			conv.Pads[i], before[i] = reach-begin, 0
+		if t.stride == 1 && before[i] <= reach { // a convolution can leave out what it is told not to pad
+			conv.Pads[i], before[i] = reach-before[i], 0
 		}
-		wide := (want[2+i] + before[i] + t.stride - 1) / t.stride // pixels of each phase
+		wide := (pixels[i] + before[i] + t.stride - 1) / t.stride // pixels of each phase
 		conv.Pads[2+i] = max(0, wide-x[2+i]-conv.Pads[i]+reach)
 	}
 	// Phases in which no element of the kernel lies take memory, too, and a stride is but a number in a file.
@@ -98,8 +93,8 @@ func importConvTranspose(n *node) error {
 	wide := func(i int) int {
 		return (x[2+i] + conv.Pads[i] + conv.Pads[2+i] - (conv.Kernel[i]-1)*dilation[i]) * t.stride
 	}
-	if before != [2]int{} || wide(0) != want[2] || wide(1) != want[3] {
-		moves = append(moves, Slice{before[:], []int{before[0] + want[2], before[1] + want[3]}, []int{2, 3}, []int{1, 1}})
+	if before[0] > 0 || before[1] > 0 || wide(0) != pixels[0] || wide(1) != pixels[1] {
+		moves = append(moves, Slice{before, []int{before[0] + pixels[0], before[1] + pixels[1]}, []int{2, 3}, []int{1, 1}})
 	}
 	return n.chain(moves, in)
 }
@@ -120,31 +115,6 @@ func (n *node) chain(ops []Op, in []string) error {
 		in = l.Out
 	}
 	return nil
-}
-
-// transposedPad returns how many pixels of axis i are cut off at its beginning.
-func (n *node) transposedPad(i, in, out, kernel, stride, dilation int) (int, error) {
-	extra, err := n.pair("output_padding", [2]int{})
-	if err != nil {
-		return 0, err
-	}
-	full := (in-1)*stride + extra[i] + (kernel-1)*dilation + 1
-	mode := n.text("auto_pad", "NOTSET")
-	if given := n.Attr("output_shape") != nil; given || mode == "SAME_UPPER" || mode == "SAME_LOWER" {
-		all := max(0, full-out)
-		if mode == "SAME_LOWER" || mode == "NOTSET" && given {
-			return all - all/2, nil
-		}
-		return all / 2, nil
-	}
-	a := n.Attr("pads")
-	if a == nil || mode == "VALID" {
-		return 0, nil
-	}
-	if len(a.Ints) != 4 || a.Ints[i] < 0 {
-		return 0, n.unsupported("pads are %v", a.Ints)
-	}
-	return saturate(a.Ints[i]), nil
 }
 
 // transposed are the sizes of a ConvTranspose.

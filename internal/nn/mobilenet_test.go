@@ -14,13 +14,7 @@ func TestMobileNet(t *testing.T) {
 	if err := n.Check(); err != nil {
 		t.Error(err)
 	}
-	parameters := 0
-	for name, v := range n.Values {
-		if v.Const() && !slices.Contains([]string{"running_mean", "running_var"}, lastPart(name)) {
-			parameters += len(v.Data)
-		}
-	}
-	if parameters != 2236682 {
+	if parameters := trainable(n); parameters != 2236682 {
 		t.Errorf("%d parameters", parameters)
 	}
 	for name, want := range map[string][]int{"stage2.0.add": nil, "stage2.1.add": {Batch, 24, 32, 32}, "head": {Batch, 1280, 4, 4}, "logits": {Batch, 10}} {

@@ -29,12 +29,7 @@ func TestResNet(t *testing.T) {
 		if err := n.Check(); err != nil {
 			t.Errorf("%+v: %v", test.c, err)
 		}
-		parameters := 0
-		for name, v := range n.Values {
-			if v.Const() && !slices.Contains([]string{"running_mean", "running_var"}, lastPart(name)) {
-				parameters += len(v.Data)
-			}
-		}
+		parameters := trainable(n)
 		if len(n.Layers) != test.layers || parameters != test.parameters {
 			t.Errorf("%+v: %d layers with %d parameters, want %d with %d", test.c, len(n.Layers), parameters, test.layers, test.parameters)
 		}
@@ -42,6 +37,16 @@ func TestResNet(t *testing.T) {
 			t.Errorf("%+v: logits %v", test.c, shape)
 		}
 	}
+}
+
+// trainable counts the parameters that training changes by gradients.
+func trainable(n *Network) (parameters int) {
+	for name, v := range n.Values {
+		if v.Const() && !slices.Contains([]string{"running_mean", "running_var"}, lastPart(name)) {
+			parameters += len(v.Data)
+		}
+	}
+	return parameters
 }
 
 func lastPart(name string) string {

@@ -14,13 +14,7 @@ func TestVGG19(t *testing.T) {
 	if err := n.Check(); err != nil {
 		t.Error(err)
 	}
-	parameters := 0
-	for name, v := range n.Values {
-		if v.Const() && !slices.Contains([]string{"running_mean", "running_var"}, lastPart(name)) {
-			parameters += len(v.Data)
-		}
-	}
-	if parameters != 20035018 {
+	if parameters := trainable(n); parameters != 20035018 {
 		t.Errorf("%d parameters", parameters)
 	}
 	if got, want := countKind(n, "Conv"), 16; got != want {

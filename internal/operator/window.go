@@ -205,6 +205,14 @@ func convTranspose(c *call) []*Tensor {
 	return one(y)
 }
 
+// Transposed returns the spatial sizes of what a ConvTranspose makes of an input and weights of spatial sizes in and kernel, and
+// how many pixels of each axis its padding cuts off at the beginning.
+func Transposed(n *onnx.Node, in, kernel []int) (out, before []int, err error) {
+	defer recovered(&err)
+	out, w := (&call{node: n}).transposed(in, kernel)
+	return out, w.before, nil
+}
+
 // transposed returns the output size of a ConvTranspose and its window, which slides over the output.
 func (c *call) transposed(in, weights []int) (out []int, w *window) {
 	n := len(in)
