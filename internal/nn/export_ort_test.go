@@ -231,7 +231,9 @@ func TestORTTransposed(t *testing.T) {
 	x := b.input("x", 3, 12, 8)
 	wide := b.node("Relu", b.node("Conv", x, b.weights(6, 3, 3, 3), nums("pads", 1, 1, 1, 1)))
 	deep := b.node("Relu", b.node("Conv", wide, b.weights(8, 6, 3, 3), nums("pads", 1, 1, 1, 1), nums("strides", 2, 2)))
-	up := b.node("Relu", b.node("ConvTranspose", deep, b.weights(8, 6, 4, 4), b.weights(6), nums("pads", 1, 1, 1, 1), nums("strides", 2, 2)))
+	up := b.node("Add", b.node("ConvTranspose", deep, b.weights(8, 6, 4, 4), nums("pads", 1, 1, 1, 1), nums("strides", 2, 2)), b.weights(6, 1, 1))
+	up = b.node("BatchNormalization", up, b.weights(6), b.weights(6), b.weights(6), b.floats([]int64{6}, 1, 1, 2, 1, 2, 1))
+	up = b.node("Relu", up)
 	both := b.node("Concat", wide, up, num("axis", 1))
 	b.output(b.node("Conv", both, b.weights(2, 12, 1, 1)))
 	n := b.mustImport(t)
@@ -239,6 +241,9 @@ func TestORTTransposed(t *testing.T) {
 	float := evaluate(t, n, images, 2)[n.Outputs[0]]
 	for _, precision := range []quant.Precision{{W: 8, A: 8}, {W: 4, A: 8}} {
 		q := n.Clone()
+		if err := FoldBatchNorm(q); err != nil {
+			t.Fatal(err)
+		}
 		quantize(t, q, PlaceOptions{Scheme: Deploy, WBits: precision.W, ABits: precision.A}, images, 2)
 		path, back := write(t, q, ExportOptions{})
 		InIntegers(back)

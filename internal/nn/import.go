@@ -88,6 +88,7 @@ type importer struct {
 	integers   map[string]integerTensor     // activations between QuantizeLinear and DequantizeLinear
 	quantizers map[gridKey]*quant.Quantizer // made so far, so that equal grids of a file are one
 	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
+	phased     map[string]*phased           // outputs of transposed convolutions
 	batched    map[string]*twice            // constants that depend on the batch size
 	reasons    map[string]error             // why a layer is an Operator, by its name
 	opsets     map[string]int64             // by domain
@@ -113,6 +114,7 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		integers:     make(map[string]integerTensor),
 		quantizers:   make(map[gridKey]*quant.Quantizer),
 		unbiased:     make(map[string]bool),
+		phased:       make(map[string]*phased),
 		batched:      make(map[string]*twice),
 		reasons:      make(map[string]error),
 		opsets:       map[string]int64{"": opset},

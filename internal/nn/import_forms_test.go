@@ -63,6 +63,10 @@ var forms = []form{
 	{"clip inputs", 11, 0, "Clip", func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, 0), b.floats(nil, 0.5)) }},
 	{"clip input", 11, 0, "Clip", func(b *graphBuilder) string { return b.node("Clip", "x", "", b.floats(nil, 0.25)) }},
 	{"clip as relu", 11, 0, "Relu", func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, 0)) }},
+	{"add to what others read, too, by another name", 7, 0, "Conv Add Add", func(b *graphBuilder) string {
+		y := b.node("Identity", b.node("Conv", "x", b.weights(3, 4, 1, 1)))
+		return b.node("Add", y, b.node("Add", y, b.weights(3, 1, 1)))
+	}},
 	{"add", 7, 0, "Relu Add", func(b *graphBuilder) string { return b.node("Add", "x", b.node("Relu", "x")) }},
 	{"average pool", 7, 0, "AveragePool", func(b *graphBuilder) string {
 		return b.node("AveragePool", "x", nums("kernel_shape", 3, 2), nums("strides", 2, 2), nums("pads", 1, 0, 1, 1))

@@ -164,7 +164,7 @@ func (im *importer) biasable(n *node, in []string) {
 // addBias makes the constant c, which the Add n adds to the tensor named x, the bias of the layer that
 // makes x.
 func (im *importer) addBias(n *node, x string, c *Value) error {
-	if !im.unbiased[x] {
+	if !im.unbiased[x] || im.uses[x] != 1 {
 		return n.unsupported("adds the constant %q to something else than the output of a Conv or MatMul", c.Name)
 	}
 	if c.Data == nil {
@@ -176,6 +176,13 @@ func (im *importer) addBias(n *node, x string, c *Value) error {
 	b, err := n.channelVector(c, im.net.Values[x].Shape)
 	if err != nil {
 		return err
+	}
+	if p := im.phased[x]; p != nil {
+		if b, err = n.phases(p, b); err != nil {
+			return err
+		}
+		p.layers[0].In = append(p.layers[0].In, b.Name)
+		return n.rename(p)
 	}
 	l := im.net.Producer(x)
 	delete(im.net.Values, x)

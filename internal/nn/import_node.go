@@ -272,6 +272,7 @@ func (n *node) forward(src string) error {
 		}
 	}
 	n.im.alias[n.Outputs[0]] = src
+	n.im.uses[src] += n.im.uses[n.Outputs[0]] - 1
 	return nil
 }
 

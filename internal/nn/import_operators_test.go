@@ -61,6 +61,23 @@ var operatorForms = []form{
 	{"transposed convolution, pads beyond the kernel", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2), nums("pads", 3, 2, 3, 2))
 	}},
+	{"transposed convolution, normalized and clipped", 11, 0, "Conv BatchNormalization Relu LeakyRelu Clip DepthToSpace Slice", func(b *graphBuilder) string {
+		up := b.node("ConvTranspose", "x", b.weights(4, 3, 4, 4), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1))
+		normal := b.node("BatchNormalization", up, b.weights(3), b.weights(3), b.weights(3), b.floats([]int64{3}, 1, 2, 3))
+		leaky := b.node("LeakyRelu", b.node("Relu", b.node("Identity", normal)))
+		return b.node("Clip", leaky, b.floats(nil, 0), b.floats(nil, 0.5))
+	}},
+	{"transposed convolution of groups, normalized", 11, 0, "Conv BatchNormalization DepthToSpace", func(b *graphBuilder) string {
+		up := b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), b.weights(6), nums("strides", 2, 2), num("group", 2))
+		return b.node("BatchNormalization", up, b.weights(6), b.weights(6), b.weights(6), b.floats([]int64{6}, 1, 2, 3, 4, 5, 6))
+	}},
+	{"transposed convolution, a bias added", 7, 0, "Conv Relu DepthToSpace", func(b *graphBuilder) string {
+		return b.node("Relu", b.node("Add", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2)), b.weights(3, 1, 1)))
+	}},
+	{"transposed convolution, read twice", 7, 0, "Conv DepthToSpace Relu Add", func(b *graphBuilder) string {
+		up := b.node("Identity", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2)))
+		return b.node("Add", up, b.node("Relu", up))
+	}},
 	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
 	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},
 	{"hard sigmoid", 7, 0, "HardSigmoid", func(b *graphBuilder) string { return b.node("HardSigmoid", "x", flt("alpha", 0.3)) }},

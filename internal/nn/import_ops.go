@@ -94,7 +94,7 @@ func importBatchNorm(n *node) error {
 			return err
 		}
 	}
-	if err := n.emit(BatchNorm{epsilon}, n.inputs(5)...); err != nil {
+	if err := n.each(BatchNorm{epsilon}, n.inputs(5)...); err != nil {
 		return err
 	}
 	variance, _ := n.weight(4)
@@ -106,14 +106,14 @@ func importBatchNorm(n *node) error {
 	return nil
 }
 
-func importRelu(n *node) error { return n.emit(Relu{}, n.inputs(1)...) }
+func importRelu(n *node) error { return n.each(Relu{}, n.inputs(1)...) }
 
 func importLeakyRelu(n *node) error {
 	alpha, err := n.float("alpha", 0.01)
 	if err != nil {
 		return err
 	}
-	return n.emit(LeakyRelu{alpha}, n.inputs(1)...)
+	return n.each(LeakyRelu{alpha}, n.inputs(1)...)
 }
 
 // importClip reads Clip, whose limits were attributes before opset 11. A limit at zero from below and none
@@ -143,9 +143,9 @@ func importClip(n *node) error {
 		return fmt.Errorf("limits %v and %v are no range", lo, hi)
 	}
 	if lo == 0 && isUnbounded(hi) {
-		return n.emit(Relu{}, n.in(0))
+		return n.each(Relu{}, n.in(0))
 	}
-	return n.emit(Clip{lo, hi}, n.in(0))
+	return n.each(Clip{lo, hi}, n.in(0))
 }
 
 // importAdd reads the sum of two computed tensors, or a constant for each channel added to the output of a

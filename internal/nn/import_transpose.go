@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"zaq/internal/onnx"
 	"zaq/internal/operator"
 )
@@ -82,21 +84,29 @@ func importConvTranspose(n *node) error {
 	if bias != nil {
 		in = append(in, n.derived(bias, []int{out * t.stride * t.stride}, t.phases(bias.Data)).Name)
 	}
-	moves := []Op{conv}
+	layers := []Op{conv}
 	if t.stride > 1 {
 		attributes := []*onnx.Attribute{onnx.AttrI("blocksize", int64(t.stride))}
 		if t.groups > 1 {
 			attributes = append(attributes, onnx.AttrS("mode", "CRD"))
 		}
-		moves = append(moves, Operator{Type: "DepthToSpace", Opset: n.im.opsets[""], Attributes: attributes})
+		layers = append(layers, Operator{Type: "DepthToSpace", Opset: n.im.opsets[""], Attributes: attributes})
 	}
 	wide := func(i int) int {
 		return (x[2+i] + conv.Pads[i] + conv.Pads[2+i] - (conv.Kernel[i]-1)*dilation[i]) * t.stride
 	}
 	if before[0] > 0 || before[1] > 0 || wide(0) != pixels[0] || wide(1) != pixels[1] {
-		moves = append(moves, Slice{before, []int{before[0] + pixels[0], before[1] + pixels[1]}, []int{2, 3}, []int{1, 1}})
+		layers = append(layers, Slice{before, []int{before[0] + pixels[0], before[1] + pixels[1]}, []int{2, 3}, []int{1, 1}})
 	}
-	return n.chain(moves, in)
+	n.im.biasable(n, in)
+	first := len(n.im.net.Layers)
+	if err := n.chain(layers, in); err != nil {
+		return err
+	}
+	if len(layers) > 1 {
+		n.im.phased[n.Outputs[0]] = &phased{t, slices.Clone(n.im.net.Layers[first:])}
+	}
+	return nil
 }
 
 // chain adds layers one behind the other, the first of which reads in, and the last makes n's output.
@@ -112,7 +122,7 @@ func (n *node) chain(ops []Op, in []string) error {
 		if err := n.add(l); err != nil {
 			return err
 		}
-		in = l.Out
+		in = slices.Clone(l.Out)
 	}
 	return nil
 }
