@@ -12,7 +12,7 @@ import (
 // calibrated returns twins whose activation ranges were chosen.
 func calibrated(t *testing.T, net *nn.Network, o Options) *twins {
 	t.Helper()
-	tw, err := newTwins(net, &o)
+	tw, err := newTwins(context.Background(), net, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestCalibrateRefused(t *testing.T) {
 	} {
 		o := tiny(t)
 		spoil(&o)
-		tw, err := newTwins(tinyNet(t), &o)
+		tw, err := newTwins(context.Background(), tinyNet(t), &o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,14 +16,14 @@ import (
 // methods without data are measured against. Ranges come from the first of the images in an order drawn from the seed, as
 // they are; agreement is on some of these, which training sees, too.
 func FT(ctx context.Context, net *nn.Network, set *dataset.Set, o Options) (*Result, error) {
-	r, err := newFT(net, set, o)
+	r, err := newFT(ctx, net, set, o)
 	if err != nil {
 		return nil, err
 	}
 	return r.run(ctx)
 }
 
-func newFT(net *nn.Network, set *dataset.Set, o Options) (*tuning, error) {
+func newFT(ctx context.Context, net *nn.Network, set *dataset.Set, o Options) (*tuning, error) {
 	if set == nil {
 		return nil, errors.New("fine-tuning on real images needs some")
 	}
@@ -36,7 +36,7 @@ func newFT(net *nn.Network, set *dataset.Set, o Options) (*tuning, error) {
 			return nil, fmt.Errorf("image %d of %s has label %d, and the network %d classes", i, set.Name, label, classes)
 		}
 	}
-	t, err := newTwinsBehind(net, &o, nil)
+	t, err := newTwinsBehind(ctx, net, &o, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -25,21 +25,21 @@ type GDFQOptions struct {
 // ranges are found then. Q's normalizations keep their running statistics. On optimised images G has no part; where those
 // have no classes, neither has the cross-entropy.
 func GDFQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
-	r, err := newGDFQ(net, o)
+	r, err := newGDFQ(ctx, net, o)
 	if err != nil {
 		return nil, err
 	}
 	return r.run(ctx)
 }
 
-func newGDFQ(net *nn.Network, o Options) (*tuning, error) {
+func newGDFQ(ctx context.Context, net *nn.Network, o Options) (*tuning, error) {
 	classes, err := classesOf(net)
 	if err != nil {
 		return nil, err
 	}
 	generator := o.generator()
 	generator.Classes = classes
-	t, images, err := supplied(net, &o, generator)
+	t, images, err := supplied(ctx, net, &o, generator)
 	if err != nil {
 		return nil, err
 	}

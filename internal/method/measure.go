@@ -9,7 +9,7 @@ import (
 	"zaq/internal/nn"
 )
 
-// measurePart is how many images are measured at a time.
+// measurePart is how many images are measured at a time, at most: as many as divide all of them.
 const measurePart = 8
 
 // measureStats gives what layers with weights make the statistics that it has on images, [n, H, W, C], in a network in which
@@ -43,11 +43,14 @@ func measureStats(ctx context.Context, net *nn.Network, images []float32, thread
 	}
 	n := len(images) / x.Len()
 	part := min(measurePart, n)
+	for n%part != 0 {
+		part--
+	}
 	prog, err := g.Compile(engine.Spec{Batch: part, Outputs: kept, Threads: threads})
 	if err != nil {
 		return err
 	}
-	for first := 0; first+part <= n; first += part {
+	for first := 0; first < n; first += part {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

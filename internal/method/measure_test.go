@@ -22,7 +22,7 @@ func TestMeasureStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 2 * measurePart
+	const n = 2*measurePart + 5
 	nhwc := make([]float32, n*h*w*c)
 	random.New(1, 0, "images").Normal(nhwc)
 	if err := measureStats(context.Background(), net, nhwc, 2); err != nil {

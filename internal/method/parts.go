@@ -59,7 +59,7 @@ func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (in
 	var t *twins
 	switch {
 	case trains && generated:
-		r, err := newZAQ(net, o)
+		r, err := newZAQ(ctx, net, o)
 		if err != nil {
 			return 0, err
 		}
@@ -71,7 +71,7 @@ func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (in
 			generator = o.generator()
 		}
 		var err error
-		if t, err = newTwinsBehind(net, &o, generator); err != nil {
+		if t, err = newTwinsBehind(ctx, net, &o, generator); err != nil {
 			return 0, err
 		}
 		if !trains {

@@ -17,7 +17,7 @@ func TestPartsAreABatch(t *testing.T) {
 	gradients := func(batch int, run func(tw *twins, p *engine.Program)) [][]float32 {
 		o := o
 		o.Generator.Batch = batch
-		tw, err := newTwinsBehind(net, &o, nil)
+		tw, err := newTwinsBehind(context.Background(), net, &o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -20,20 +20,20 @@ type preparation interface {
 
 // supplied returns twins for a method that trains on images of o's source, a generator of the given options unless o
 // says another, and what is to be done first; the caller makes a warm-up of the generator.
-func supplied(net *nn.Network, o *Options, generator *synth.Options) (*twins, preparation, error) {
+func supplied(ctx context.Context, net *nn.Network, o *Options, generator *synth.Options) (*twins, preparation, error) {
 	switch s := o.source(SourceGenerator); s {
 	case SourceGenerator:
-		t, err := newTwinsBehind(net, o, generator)
+		t, err := newTwinsBehind(ctx, net, o, generator)
 		return t, nil, err
 	case SourceZeroQ, SourceDeepInversion:
-		t, err := newTwinsBehind(net, o, nil)
+		t, err := newTwinsBehind(ctx, net, o, nil)
 		if err != nil {
 			return nil, nil, err
 		}
 		m, err := newMaking(t, s)
 		return t, m, err
 	case SourceGiven:
-		t, err := newTwinsBehind(net, o, nil)
+		t, err := newTwinsBehind(ctx, net, o, nil)
 		if err != nil {
 			return nil, nil, err
 		}

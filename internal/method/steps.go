@@ -23,7 +23,7 @@ type Steps struct {
 // NewSteps prepares the steps for a float network. The generator is not warmed up; ranges of activations are taken
 // from the images that it makes.
 func NewSteps(ctx context.Context, net *nn.Network, o Options) (*Steps, error) {
-	r, err := newZAQ(net, o)
+	r, err := newZAQ(ctx, net, o)
 	if err != nil {
 		return nil, err
 	}

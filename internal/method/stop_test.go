@@ -13,7 +13,7 @@ func TestStopsBetweenBatches(t *testing.T) {
 	o := tiny(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	o.Progress = func(Progress) { cancel() }
-	tw, err := newTwins(tinyNet(t), &o)
+	tw, err := newTwins(context.Background(), tinyNet(t), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestStopsBetweenBatches(t *testing.T) {
 func TestStoppedTellsErrors(t *testing.T) {
 	o := tiny(t)
 	o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")
-	r, err := newZAQ(tinyNet(t), o)
+	r, err := newZAQ(context.Background(), tinyNet(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,19 +33,19 @@ type twins struct {
 
 // newTwins prepares net, places quantizers in a copy, and builds the graph generator -> P, Q, in which Q's weights are
 // rounded anew whenever they change.
-func newTwins(net *nn.Network, o *Options) (*twins, error) {
-	return newTwinsBehind(net, o, o.generator())
+func newTwins(ctx context.Context, net *nn.Network, o *Options) (*twins, error) {
+	return newTwinsBehind(ctx, net, o, o.generator())
 }
 
 // newTwinsBehind is newTwins behind a generator of the given options or, where there are none, behind images.
-func newTwinsBehind(net *nn.Network, o *Options, generator *synth.Options) (*twins, error) {
+func newTwinsBehind(ctx context.Context, net *nn.Network, o *Options, generator *synth.Options) (*twins, error) {
 	t := &twins{o: o, fit: newWeightFit(o.MSE)}
 	var err error
 	if t.pNet, err = prepare(net); err != nil {
 		return nil, err
 	}
 	if !declaresStats(t.pNet) && o.Images != nil {
-		if err := measureStats(context.Background(), t.pNet, o.Images, o.Threads); err != nil {
+		if err := measureStats(ctx, t.pNet, o.Images, o.Threads); err != nil {
 			return nil, err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 
 func newTinyWarmup(t *testing.T, net *nn.Network, o Options) *warmup {
 	t.Helper()
-	tw, err := newTwins(net, &o)
+	tw, err := newTwins(context.Background(), net, &o)
 	if err != nil {
 		t.Fatal(err)
 	}

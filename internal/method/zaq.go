@@ -14,15 +14,15 @@ import (
 // with the discrepancies D_o and D_f of type discrepancy, and L_a = -mean|h|, h the activation of P's last convolutional
 // block. Where images are not generated there is no G, and Q learns on those that there are.
 func ZAQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
-	r, err := newZAQ(net, o)
+	r, err := newZAQ(ctx, net, o)
 	if err != nil {
 		return nil, err
 	}
 	return r.run(ctx)
 }
 
-func newZAQ(net *nn.Network, o Options) (*tuning, error) {
-	t, images, err := supplied(net, &o, o.generator())
+func newZAQ(ctx context.Context, net *nn.Network, o Options) (*tuning, error) {
+	t, images, err := supplied(ctx, net, &o, o.generator())
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func TestZAQ(t *testing.T) {
 // ready is a run whose generator is warm and whose ranges are set; it holds back but n images.
 func ready(t *testing.T, net *nn.Network, o Options, n int) *tuning {
 	t.Helper()
-	r, err := newZAQ(net, o)
+	r, err := newZAQ(context.Background(), net, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestZAQApproachesP(t *testing.T) {
 func TestLayerWeights(t *testing.T) {
 	o := tiny(t)
 	o.ZAQ.Tau = 0.5
-	run, err := newZAQ(tinyNet(t), o)
+	run, err := newZAQ(context.Background(), tinyNet(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestZAQLayersResume(t *testing.T) {
 	o := tiny(t)
 	o.Resume = true
 	o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")
-	r, err := newZAQ(tinyNet(t), o)
+	r, err := newZAQ(context.Background(), tinyNet(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func TestZAQLayersResume(t *testing.T) {
 	if err := r.keep.save(); err != nil {
 		t.Fatal(err)
 	}
-	got, err := newZAQ(tinyNet(t), o)
+	got, err := newZAQ(context.Background(), tinyNet(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
