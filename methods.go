@@ -47,6 +47,15 @@ func (o Options) keeps() bool {
 	return o.Trains() || o.CalibrationDir == "" && (o.Uses("generator") || o.Uses("images"))
 }
 
+// Draws reports whether quantizing m by o draws random numbers, so that another seed gives another result.
+func (m *Model) Draws(o Options) bool {
+	if o.Trains() || o.Uses("generator") || o.Uses("images") {
+		return true
+	}
+	trunk, _ := nn.Cut(m.net)
+	return !normalized(trunk) && o.CalibrationDir == "" // noise takes the place of statistics
+}
+
 // Uses reports which of the groups of options the method that o names looks at: the generator's ("generator"), those of
 // images that are optimised ("images"), of fine-tuning ("training"), and of the methods "zaq" and "gdfq" alone.
 func (o Options) Uses(group string) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -95,6 +96,9 @@ func newSweepCommand(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if _, err := o.part(tasks); err != nil {
+			return err
+		}
 		return a.sweep(cmd.Context(), &o, tasks)
 	}
 	return cmd
@@ -105,9 +109,10 @@ type task struct {
 	model string
 	quantizeOptions
 	method string // with its flags
+	again  bool   // another seed of the task before it
 }
 
-// tasks lists the cells of the grid, or of its part, after checking the options of all of them.
+// tasks lists the cells of the grid, after checking the options of all of them.
 func (o *sweepOptions) tasks() ([]*task, error) {
 	var all []*task
 	for _, model := range o.models {
@@ -119,24 +124,27 @@ func (o *sweepOptions) tasks() ([]*task, error) {
 						if err != nil {
 							return nil, fmt.Errorf("method %q: %w", method, err)
 						}
-						if i > 0 && !t.Uses("generator") && !t.Uses("images") && !t.Trains() {
-							break // it draws no random numbers
-						}
+						t.again = i > 0
 						all = append(all, t)
 					}
 				}
 			}
 		}
 	}
+	return all, nil
+}
+
+// part returns those of the tasks that are --shard's, every n-th.
+func (o *sweepOptions) part(tasks []*task) ([]*task, error) {
 	if o.shard == "" {
-		return all, nil
+		return tasks, nil
 	}
 	var i, n int
 	if _, err := fmt.Sscanf(o.shard, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
 		return nil, usageErrorf("--shard %q: want I/N, such as 1/2", o.shard)
 	}
 	var part []*task
-	for k, t := range all {
+	for k, t := range tasks {
 		if k%n == i-1 {
 			part = append(part, t)
 		}
@@ -189,19 +197,29 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 		return err
 	}
 	models := map[string]*zaq.Model{}
+	for _, path := range o.models {
+		m, err := a.load(path, &o.preprocess)
+		if err != nil {
+			return err
+		}
+		models[path] = m
+	}
+	tasks, err := o.part(slices.DeleteFunc(tasks, func(t *task) bool {
+		return t.again && !models[t.model].Draws(t.Options)
+	}))
+	if err != nil {
+		return err
+	}
 	var cells []*sweep.Cell
 	finish := func(c *sweep.Cell) error {
 		cells = append(cells, c)
 		return sweep.Write(o.output, cells)
 	}
+	floats := map[*zaq.Model]bool{} // those whose cell is done
 	for i, t := range tasks {
 		m := models[t.model]
-		if m == nil {
-			var err error
-			if m, err = a.load(t.model, &o.preprocess); err != nil {
-				return err
-			}
-			models[t.model] = m
+		if !floats[m] {
+			floats[m] = true
 			c, err := a.floatCell(ctx, m, o)
 			if err != nil {
 				return err
