@@ -100,7 +100,7 @@ func (t *twins) fill(p *engine.Program, step int, purpose string) {
 		t.stock.draw(p.Data(t.image), t.labels, r)
 		return
 	}
-	r.Normal(p.Data(t.gen.Z))
+	t.gen.Draw(p.Data(t.gen.Z), r)
 	if t.gen.Classes > 0 {
 		drawLabels(t.labels, t.gen.Classes, random.New(t.o.Seed, uint64(step), purpose+" labels"))
 	}

@@ -84,6 +84,27 @@ func TestWarmUpLearns(t *testing.T) {
 	}
 }
 
+// Of images made for a class P says that class, after few steps.
+func TestWarmUpLearnsClasses(t *testing.T) {
+	o := tiny(t)
+	o.Generator.LR, o.Generator.Warmup, o.Generator.Batch = 5e-3, 150, 16
+	o.GDFQ.Statistics = 0.1
+	var last []Metric
+	o.Progress = func(p Progress) { last = p.Metrics }
+	generator := o.generator()
+	generator.Classes = 5
+	tw, err := newTwinsBehind(context.Background(), seen(t), &o, generator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newClassWarmup(tw).run(context.Background(), nothing); err != nil {
+		t.Fatal(err)
+	}
+	if ce := last[1].Value; ce > 1 {
+		t.Errorf("%s %.3f", last[1].Name, ce)
+	}
+}
+
 // What is saved between two steps goes on to the same generator.
 func TestWarmUpResumes(t *testing.T) {
 	o := tiny(t)

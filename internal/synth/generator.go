@@ -62,6 +62,9 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 	}
 	b := &build{g: g, gen: &Generator{}, init: init}
 	h, w, c := up(o.Height, doublings), up(o.Width, doublings), 2*o.Features
+	if o.Classes > 0 {
+		o.Latent += conditions
+	}
 	b.gen.Z = g.Input("noise", 1, 1, o.Latent)
 	x := b.gen.Z
 	if o.Classes > 0 {
@@ -90,6 +93,24 @@ func NewGenerator(g *engine.Graph, o Options, init *random.Stream) (*Generator, 
 	x = g.BatchNorm("generator image", x, nil, nil, &engine.Stats{Mean: make([]float32, x.C), Var: slices.Repeat([]float32{1}, x.C), Epsilon: 1e-5}, true)
 	b.gen.Image = paint(g, x, o.Pixels, !o.NoClip)
 	return b.gen, nil
+}
+
+// conditions is how many numbers of the noise of a conditional generator are 1: there the vector of the class itself goes on.
+// Of noise times a vector, whose mean is 0 for every class, only the size of its numbers tells a class, which takes a generator
+// thousands of steps to find.
+const conditions = 64
+
+// Draw fills z with noise for a number of images.
+func (g *Generator) Draw(z []float32, r *random.Stream) {
+	r.Normal(z)
+	if g.Classes == 0 {
+		return
+	}
+	for row := range slices.Chunk(z, g.Z.C) {
+		for i := range row[len(row)-conditions:] {
+			row[len(row)-conditions+i] = 1
+		}
+	}
 }
 
 // up is the start grid that reaches n after so many doublings.
