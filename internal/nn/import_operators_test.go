@@ -40,7 +40,7 @@ var operatorForms = []form{
 	{"transposed convolution, depthwise", 11, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 1, 4, 4), b.weights(4), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1), num("group", 4))
 	}},
-	{"transposed convolution in groups", 11, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+	{"transposed convolution in groups", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 2), b.weights(6), nums("strides", 2, 2), nums("pads", 1, 0, 0, 0), num("group", 2))
 	}},
 	{"transposed convolution, stride 1", 7, 0, "Conv", func(b *graphBuilder) string {
@@ -48,6 +48,9 @@ var operatorForms = []form{
 	}},
 	{"transposed convolution, dilated", 7, 0, "Conv", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), b.weights(3), nums("dilations", 2, 1))
+	}},
+	{"transposed convolution, dilated at 2", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 2), b.weights(3), nums("strides", 2, 2), nums("dilations", 2, 3), nums("pads", 1, 1, 1, 1))
 	}},
 	{"transposed convolution of a size", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), nums("strides", 2, 2), nums("output_shape", 12, 15))

@@ -40,12 +40,10 @@ func importConvTranspose(n *node) error {
 	switch {
 	case stride[0] != stride[1] || stride[0] < 1:
 		return n.unsupported("strides are %v, only equal ones are supported", stride)
-	case dilation != [2]int{1, 1} && t.stride > 1:
-		return n.unsupported("dilations are %v at a stride of %d", dilation, t.stride)
+	case dilation[0] < 1 || dilation[1] < 1:
+		return n.unsupported("dilations are %v", dilation)
 	case t.groups < 1 || t.in != x[1] || t.in%t.groups != 0:
 		return n.unsupported("weight %q of shape %v in %d groups for an input of shape %v", w.Name, w.Shape, t.groups, x)
-	case t.groups > 1 && t.stride > 1 && n.im.opsets[""] < 11:
-		return n.unsupported("has groups, for which DepthToSpace has a mode from opset 11 on")
 	}
 	var bias *Value
 	if len(n.Inputs) > 2 && n.Inputs[2] != "" {
@@ -65,6 +63,17 @@ func importConvTranspose(n *node) error {
 		return n.unsupported("makes %v pixels, from %v on", pixels, before)
 	}
 
+	data := w.Data
+	if t.stride > 1 && dilation != [2]int{1, 1} { // a phase has some elements of the kernel, and zeros from between them
+		for i := range 2 {
+			t.kernel[i] = (t.kernel[i]-1)*dilation[i] + 1
+		}
+		if c := size([]int{t.in, t.perGroup, t.kernel[0], t.kernel[1]}); c > mostWeights(w) {
+			return n.unsupported("dilations of %v make %d weights of %d", dilation, c, len(w.Data))
+		}
+		data = dilated(w, dilation, t.kernel)
+		dilation = [2]int{1, 1}
+	}
 	conv := Conv{Stride: [2]int{1, 1}, Dilation: dilation, Groups: t.groups}
 	for i := range 2 {
 		taps := (t.kernel[i] + t.stride - 1) / t.stride
@@ -76,11 +85,11 @@ func importConvTranspose(n *node) error {
 		wide := (pixels[i] + before[i] + t.stride - 1) / t.stride // pixels of each phase
 		conv.Pads[2+i] = max(0, wide-x[2+i]-conv.Pads[i]+reach)
 	}
-	// Phases in which no element of the kernel lies take memory, too, and a stride is but a number in a file.
-	if c := size([]int{out, t.stride, t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}); c > 16*len(w.Data)+1<<20 {
+	// Phases in which no element of the kernel lies take memory, too.
+	if c := size([]int{out, t.stride, t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}); c > mostWeights(w) {
 		return n.unsupported("a stride of %d makes %d weights of %d", t.stride, c, len(w.Data))
 	}
-	in := []string{n.in(0), n.derived(w, []int{out * t.stride * t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}, t.weights(w.Data, conv.Kernel)).Name}
+	in := []string{n.in(0), n.derived(w, []int{out * t.stride * t.stride, t.in / t.groups, conv.Kernel[0], conv.Kernel[1]}, t.weights(data, conv.Kernel)).Name}
 	if bias != nil {
 		in = append(in, n.derived(bias, []int{out * t.stride * t.stride}, t.phases(bias.Data)).Name)
 	}
@@ -90,7 +99,7 @@ func importConvTranspose(n *node) error {
 		if t.groups > 1 {
 			attributes = append(attributes, onnx.AttrS("mode", "CRD"))
 		}
-		layers = append(layers, Operator{Type: "DepthToSpace", Opset: n.im.opsets[""], Attributes: attributes})
+		layers = append(layers, Operator{Type: "DepthToSpace", Opset: max(11, n.im.opsets[""]), Attributes: attributes})
 	}
 	wide := func(i int) int {
 		return (x[2+i] + conv.Pads[i] + conv.Pads[2+i] - (conv.Kernel[i]-1)*dilation[i]) * t.stride
@@ -107,6 +116,20 @@ func importConvTranspose(n *node) error {
 		n.im.phased[n.Outputs[0]] = &phased{t, slices.Clone(n.im.net.Layers[first:])}
 	}
 	return nil
+}
+
+// mostWeights is how many weights may be made of w: dilations and strides are but numbers in a file.
+func mostWeights(w *Value) int { return 16*len(w.Data) + 1<<20 }
+
+// dilated returns the elements of w with zeros between them, for a kernel of a size.
+func dilated(w *Value, by, kernel [2]int) []float32 {
+	height, width := w.Shape[2], w.Shape[3]
+	data := make([]float32, w.Shape[0]*w.Shape[1]*kernel[0]*kernel[1])
+	for i, v := range w.Data {
+		plane, y, x := i/(height*width), i/width%height, i%width
+		data[(plane*kernel[0]+y*by[0])*kernel[1]+x*by[1]] = v
+	}
+	return data
 }
 
 // chain adds layers one behind the other, the first of which reads in, and the last makes n's output.
