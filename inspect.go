@@ -1,6 +1,9 @@
 package zaq
 
 import (
+	"context"
+	"crypto/sha256"
+	"fmt"
 	"strings"
 
 	"zaq/internal/fusion"
@@ -133,6 +136,27 @@ func Inspect(m *Model) *Summary {
 		})
 	}
 	return s
+}
+
+// InspectAs says what would become of m, a float model, and which integer kernels ONNX Runtime is expected to run of it, quantized
+// to a precision under a scheme ("": the default). For that squant quantizes it, in memory: which kernels there are
+// does not depend on how well a method does.
+func InspectAs(ctx context.Context, m *Model, precision, scheme string) (*Summary, error) {
+	r, err := Quantize(ctx, m, Options{Method: "squant", Precision: precision, Scheme: scheme})
+	if err != nil {
+		return nil, err
+	}
+	file, err := onnx.Decode(r.data)
+	if err != nil {
+		return nil, err
+	}
+	net, err := nn.Import(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	q := *m
+	q.sum, q.file, q.net, q.bytes = sha256.Sum256(r.data), file, net, int64(r.Len())
+	return Inspect(&q), nil
 }
 
 // ports describes the named values with the element types that the file gives them.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -15,19 +17,27 @@ expected to run (a prediction by the rules of 1.30), or why it stays float.
 Usage:
     zaq inspect MODEL.onnx [FLAGS]
 
+        --precision P       of a float model: what it would be in wXaY, and run as (quantized by squant for that; no file
+                            is written)
+        --scheme S          with --precision: deploy (default) or paper
         --json              as JSON
 ` + preprocessUsage + `
 Example:
     zaq inspect resnet20.w4a4.onnx
+    zaq inspect resnet20.onnx --precision w8a8
 `
 
 type inspectOptions struct {
 	json       bool
+	precision  string
+	scheme     string
 	preprocess preprocessFlags
 }
 
 func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "")
+	flags.StringVar(&o.precision, "precision", "", "")
+	flags.StringVar(&o.scheme, "scheme", "", "")
 	o.preprocess.addFlags(flags)
 }
 
@@ -39,21 +49,29 @@ func newInspectCommand(a *app) *cobra.Command {
 		Args: argument("MODEL.onnx"),
 	}
 	o.addFlags(cmd.Flags())
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.scheme != "" && o.precision == "" {
+			return &usageError{text: "--scheme says how to quantize: --precision is missing", hint: seeHelp(cmd)}
+		}
 		if err := o.preprocess.check(); err != nil {
 			return err
 		}
-		return a.inspect(args[0], &o)
+		return a.inspect(cmd.Context(), args[0], &o)
 	}
 	return cmd
 }
 
-func (a *app) inspect(model string, o *inspectOptions) error {
+func (a *app) inspect(ctx context.Context, model string, o *inspectOptions) error {
 	m, err := a.load(model, &o.preprocess)
 	if err != nil {
 		return err
 	}
 	s := zaq.Inspect(m)
+	if o.precision != "" {
+		if s, err = zaq.InspectAs(ctx, m, o.precision, o.scheme); err != nil {
+			return err
+		}
+	}
 	if o.json {
 		return report.JSON(a.stdout, s)
 	}
