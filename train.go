@@ -1,6 +1,7 @@
 package zaq
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ var Architectures = []string{"resnet20", "resnet8", "resnet14", "resnet20-narrow
 type TrainOptions struct {
 	Data string // "cifar10:DIR" or "fashion-mnist:DIR", with the training images; required
 	Arch string // one of Architectures
+	Init *Model // a float network to go on from, in place of one of these; may be nil
 
 	Epochs      int     // over the training images; default 40
 	Batch       int     // images a step; default 128
@@ -66,11 +68,14 @@ func (o TrainOptions) Check() error {
 	if o.Resume && o.CheckpointDir == "" {
 		return errResumeFromNowhere
 	}
-	return oneOf("arch", o.withDefaults().Arch, Architectures...)
+	if o.Init != nil && o.Arch != "" {
+		return &OptionError{"arch", o.Arch, "the network to go on from has its own"}
+	}
+	return oneOf("arch", cmp.Or(o.Arch, Architectures[0]), Architectures...)
 }
 
 func (o TrainOptions) withDefaults() TrainOptions {
-	if o.Arch == "" {
+	if o.Arch == "" && o.Init == nil {
 		o.Arch = Architectures[0]
 	}
 	if o.Epochs == 0 {
@@ -100,7 +105,7 @@ func (o TrainOptions) withDefaults() TrainOptions {
 // DefaultTrainOptions returns the values that zeros stand for.
 func DefaultTrainOptions() TrainOptions { return TrainOptions{}.withDefaults() }
 
-// Train trains a float network from scratch. It stops when ctx is cancelled as Quantize does. The file of
+// Train trains a float network from scratch, or goes on with one. It stops when ctx is cancelled as Quantize does. The file of
 // the result carries its preprocessing in its metadata, so that it needs no MODEL.json.
 func Train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if err := o.Check(); err != nil {

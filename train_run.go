@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -74,8 +75,7 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	if _, err := openTestSource(o.Data); err != nil {
 		return nil, err
 	}
-	pixels := standardize(set)
-	net, err := architectures[o.Arch]([3]int{set.C, set.H, set.W}, len(set.Classes), o.Seed)
+	net, pixels, err := o.begin(set)
 	if err != nil {
 		return nil, err
 	}
@@ -113,23 +113,52 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	return r, nil
 }
 
+// begin returns the network where it starts, and how it takes the images of the set.
+func (o *TrainOptions) begin(set *dataset.Set) (*nn.Network, *preprocess.Spec, error) {
+	m := o.Init
+	if m == nil {
+		net, err := architectures[o.Arch]([3]int{set.C, set.H, set.W}, len(set.Classes), o.Seed)
+		return net, standardize(set), err
+	}
+	for _, l := range m.net.Layers {
+		if _, ok := l.Op.(nn.FakeQuant); ok {
+			return nil, nil, fmt.Errorf("%s: is quantized, only a float network can be trained", m.path)
+		}
+	}
+	_, c, h, w, err := m.net.ImageInput()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", m.path, err)
+	}
+	if c != set.C || h != set.H || w != set.W {
+		return nil, nil, fmt.Errorf("%s: takes %dx%d of %d channels, images of %s are %dx%d of %d", m.path, w, h, c, o.Data, set.W, set.H, set.C)
+	}
+	o.Arch = strings.TrimSuffix(filepath.Base(m.path), filepath.Ext(m.path))
+	net, pixels := m.net.Clone(), preprocess.Spec(m.pre)
+	net.Metadata = nil
+	return net, &pixels, nil
+}
+
 // fingerprint names the run that a checkpoint belongs to: everything that its result depends on.
 func (o TrainOptions) fingerprint(set *dataset.Set) string {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	return checkpoint.Fingerprint(
+	facts := []string{
 		"verb=train",
-		"version="+Version(),
-		"arch="+o.Arch,
+		"version=" + Version(),
+		"arch=" + o.Arch,
 		fmt.Sprintf("data=%s", set.Name),
 		fmt.Sprintf("images=%d", set.N),
 		fmt.Sprintf("pixels=%x", sha256.Sum256(set.Pixels)),
 		fmt.Sprintf("epochs=%d", o.Epochs),
 		fmt.Sprintf("batch=%d", o.Batch),
-		"lr="+float(o.LR),
-		"weight-decay="+float(o.WeightDecay),
+		"lr=" + float(o.LR),
+		"weight-decay=" + float(o.WeightDecay),
 		fmt.Sprintf("seed=%d", o.Seed),
-		"kernels="+kernel.Path(),
-	)
+		"kernels=" + kernel.Path(),
+	}
+	if o.Init != nil {
+		facts = append(facts, "init="+o.Init.SHA256())
+	}
+	return checkpoint.Fingerprint(facts...)
 }
 
 // standardize describes inputs with mean 0 and deviation 1 over all pixels of the set, channel by channel.
@@ -182,11 +211,15 @@ func exportTrained(net *nn.Network, pixels *preprocess.Spec, o TrainOptions) ([]
 		return nil, err
 	}
 	kind, _, _ := strings.Cut(o.Data, ":")
+	history := fmt.Sprintf("%s on %s, %d epochs, batch %d, lr %g, weight decay %g, seed %d, %s kernels",
+		o.Arch, kind, o.Epochs, o.Batch, o.LR, o.WeightDecay, o.Seed, kernel.Path())
+	if o.Init != nil && o.Init.net.Metadata[keyTraining] != "" {
+		history = o.Init.net.Metadata[keyTraining] + "; then " + history
+	}
 	file, err := nn.Export(net, nn.ExportOptions{
 		ProducerName: "zaq", ProducerVersion: Version(),
 		Metadata: []onnx.Property{
-			{Key: keyTraining, Value: fmt.Sprintf("%s on %s, %d epochs, batch %d, lr %g, weight decay %g, seed %d, %s kernels",
-				o.Arch, kind, o.Epochs, o.Batch, o.LR, o.WeightDecay, o.Seed, kernel.Path())},
+			{Key: keyTraining, Value: history},
 			{Key: keyPreprocess, Value: string(encoded)},
 		},
 	})

@@ -11,7 +11,7 @@ import (
 	"zaq/internal/report"
 )
 
-const trainUsage = `Train a float network from scratch, to have one to quantize.
+const trainUsage = `Train a float network from scratch, to have one to quantize, or go on training one.
 
 Usage:
     zaq train --data SPEC -o OUT.onnx [FLAGS]
@@ -20,6 +20,7 @@ Usage:
     -o, --output FILE       where to write
         --arch A            resnet20 (default), resnet8, resnet14, resnet20-narrow, mobilenetv2, mobilenetv2-half or
                             vgg19-quarter
+        --init FILE         go on from the weights of this float ONNX model, in its preprocessing; in place of --arch
         --epochs N          (default 40)
         --batch N           images a step (default 128)
         --lr X              peak of the learning rate (default 0.1)
@@ -38,6 +39,7 @@ Example:
 type trainOptions struct {
 	zaq.TrainOptions
 	output  string
+	init    string
 	json    bool
 	profile bool
 }
@@ -46,7 +48,8 @@ func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
 	d := zaq.DefaultTrainOptions()
 	flags.StringVar(&o.Data, "data", "", "")
 	flags.StringVarP(&o.output, "output", "o", "", "")
-	flags.StringVar(&o.Arch, "arch", d.Arch, "")
+	flags.StringVar(&o.Arch, "arch", "", "")
+	flags.StringVar(&o.init, "init", "", "")
 	flags.IntVar(&o.Epochs, "epochs", d.Epochs, "")
 	flags.IntVar(&o.Batch, "batch", d.Batch, "")
 	flags.Float64Var(&o.LR, "lr", d.LR, "")
@@ -80,6 +83,15 @@ func newTrainCommand(a *app) *cobra.Command {
 		}
 		if o.WeightDecay == 0 {
 			o.WeightDecay = -1 // 0 is 0 here, and the default in the library
+		}
+		if o.init != "" {
+			if o.Arch != "" {
+				return &usageError{text: "--arch and --init: one of them says what the network is", hint: seeHelp(cmd)}
+			}
+			var err error
+			if o.Init, err = a.load(o.init, &preprocessFlags{}); err != nil {
+				return err
+			}
 		}
 		if err := o.Check(); err != nil {
 			return err
