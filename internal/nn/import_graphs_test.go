@@ -31,6 +31,13 @@ func TestGraphs(t *testing.T) {
 			y = b.node("Reshape", b.node("Transpose", y, nums("perm", 0, 2, 1, 3, 4)), b.list(1, 4, 6, 7))
 			b.output(head(b, y))
 		}},
+		{"batch of 1 baked into sizes", "Conv Conv Gemm", func(b *graphBuilder) {
+			b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+			skip := relu(b, conv(b))
+			up := b.node("Resize", b.node("MaxPool", skip, nums("kernel_shape", 2, 2), nums("strides", 2, 2)), b.floats([]int64{0}), b.floats([]int64{0}),
+				b.list(1, 4, 6, 7), text("coordinate_transformation_mode", "asymmetric"), text("nearest_mode", "floor"))
+			b.output(head(b, relu(b, b.node("Conv", b.node("Concat", skip, up, num("axis", 1)), b.weights(4, 8, 1, 1)))))
+		}},
 		{"normalization after no convolution", "Conv Conv Gemm", func(b *graphBuilder) {
 			b.output(head(b, relu(b, norm(b, b.node("MaxPool", relu(b, conv(b)), nums("kernel_shape", 2, 2))))))
 		}},

@@ -20,6 +20,11 @@ func split(b *graphBuilder, args ...any) string {
 	return b.node("Sub", first, first+"_rest")
 }
 
+// batchAnd adds a list of the batch of x and the given sizes.
+func batchAnd(b *graphBuilder, x string, sizes ...int64) string {
+	return b.node("Concat", b.node("Slice", b.node("Shape", x), b.list(0), b.list(1)), b.list(sizes...), num("axis", 0))
+}
+
 // operatorForms are those of operators that have no layer of their own, or of uses that theirs does not cover.
 var operatorForms = []form{
 	{"transposed convolution, 2x2 at 2", 7, 0, "Conv DepthToSpace", func(b *graphBuilder) string {
@@ -151,6 +156,25 @@ var operatorForms = []form{
 	}},
 	{"resize to a size", 13, 0, "Resize", func(b *graphBuilder) string {
 		return b.node("Resize", "x", "", b.floats([]int64{4}, 1, 1, 1.5, 2), text("mode", "linear"), text("coordinate_transformation_mode", "align_corners"))
+	}},
+	{"resize to the batch and a size", 11, 0, "Resize", func(b *graphBuilder) string {
+		return b.node("Resize", "x", b.floats([]int64{0}), b.floats([]int64{0}), batchAnd(b, "x", 4, 13, 16), text("coordinate_transformation_mode", "asymmetric"),
+			text("mode", "nearest"), text("nearest_mode", "floor"))
+	}},
+	{"resize to the size of a skip, linear", 11, 0, "AveragePool Resize Concat", func(b *graphBuilder) string {
+		small := b.node("AveragePool", "x", nums("kernel_shape", 2, 2), nums("strides", 2, 2))
+		n := b.node("Slice", b.node("Shape", small), b.list(0), b.list(2))
+		size := b.node("Slice", b.node("Shape", "x"), b.list(2), b.list(4))
+		y := b.node("Resize", small, b.floats([]int64{0}), b.floats([]int64{0}), b.node("Concat", n, size, num("axis", 0)), text("mode", "linear"),
+			text("coordinate_transformation_mode", "pytorch_half_pixel"))
+		return b.node("Concat", "x", y, num("axis", 1))
+	}},
+	{"resize by corners to a size", 11, 0, "Resize", func(b *graphBuilder) string {
+		return b.node("Resize", "x", b.floats([]int64{0}), b.floats([]int64{0}), batchAnd(b, "x", 4, 11, 9), text("mode", "linear"),
+			text("coordinate_transformation_mode", "align_corners"))
+	}},
+	{"expand to the batch and a size", 11, 0, "GlobalAveragePool Expand", func(b *graphBuilder) string {
+		return b.node("Expand", b.node("GlobalAveragePool", "x"), batchAnd(b, "x", 4, 2, 3))
 	}},
 
 	{"transposed conv", 7, 0, "Conv ConvTranspose", func(b *graphBuilder) string {

@@ -98,7 +98,7 @@ func newResizing(c *call, x *Tensor) *resizing {
 	return r
 }
 
-// fit takes the scales from sizes, which may only bound the output.
+// fit takes the scales from sizes, which may only bound the output. They are rounded as scales in a file are.
 func (r *resizing) fit(c *call, list, sizes []int) {
 	policy := c.text("keep_aspect_ratio_policy", "stretch")
 	common := math.Inf(1)
@@ -107,7 +107,7 @@ func (r *resizing) fit(c *call, list, sizes []int) {
 	}
 	for i, a := range list {
 		r.out[a] = sizes[i]
-		r.scale[a] = float64(sizes[i]) / float64(r.in[a])
+		r.scale[a] = float64(float32(sizes[i]) / float32(r.in[a]))
 		if policy == "not_smaller" {
 			common = max(common, r.scale[a])
 		} else {
@@ -135,15 +135,16 @@ func (r *resizing) identity(a int) bool {
 	return r.in[a] == r.out[a] && r.scale[a] == 1 && r.coordinates != "tf_crop_and_resize"
 }
 
-// source returns the input coordinate of output i along an axis.
+// source returns the input coordinate of output i along an axis. Where the nearest element may be decided by the last
+// bit, it is that of float32, in which runtimes compute.
 func (r *resizing) source(a, i int) float64 {
 	x, s := float64(i), r.scale[a]
 	in, out := float64(r.in[a]), float64(r.out[a])
 	switch r.coordinates {
 	case "asymmetric":
-		return x / s
+		return float64(float32(x) / float32(s))
 	case "half_pixel":
-		return (x+0.5)/s - 0.5
+		return float64(float32(float32(x+0.5)/float32(s)) - 0.5)
 	case "half_pixel_symmetric":
 		adjust := out / (s * in)
 		return in/2*(1-adjust) + (x+0.5)/s - 0.5
@@ -151,7 +152,7 @@ func (r *resizing) source(a, i int) float64 {
 		if r.out[a] <= 1 {
 			return 0
 		}
-		return (x+0.5)/s - 0.5
+		return float64(float32(float32(x+0.5)/float32(s)) - 0.5)
 	case "align_corners":
 		if r.out[a] == 1 {
 			return 0
