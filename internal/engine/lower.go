@@ -239,35 +239,6 @@ func (l *lowering) vector(name string, n int) (*Param, error) {
 	return p, nil
 }
 
-func (l *lowering) batchNorm(layer *nn.Layer, op nn.BatchNorm, name string, x *Tensor) (*Tensor, error) {
-	if len(layer.In) != 5 {
-		return nil, fmt.Errorf("%d inputs", len(layer.In))
-	}
-	gamma, err := l.vector(layer.In[1], x.C)
-	if err != nil {
-		return nil, err
-	}
-	beta, err := l.vector(layer.In[2], x.C)
-	if err != nil {
-		return nil, err
-	}
-	mean, err := l.constant(layer.In[3], x.C)
-	if err != nil {
-		return nil, err
-	}
-	variance, err := l.constant(layer.In[4], x.C)
-	if err != nil {
-		return nil, err
-	}
-	s := &Stats{Mean: append([]float32(nil), mean.Data...), Var: append([]float32(nil), variance.Data...), Epsilon: op.Epsilon}
-	if l.o.TrainBN {
-		s.Momentum = 0.1
-		l.stores = append(l.stores, func() { copy(mean.Data, s.Mean); copy(variance.Data, s.Var) })
-	}
-	l.PreNorm = append(l.PreNorm, PreNorm{x, s})
-	return l.g.BatchNorm(name, x, gamma, beta, s, l.o.TrainBN), nil
-}
-
 // weight returns the constant as a weight whose layout is to(position of the constant) and whose last axis is the
 // output channels.
 func (l *lowering) weight(name string, n, channels int, to func(i int) int) (*Weight, error) {
@@ -402,16 +373,6 @@ func (l *lowering) slice(layer *nn.Layer, op nn.Slice, name string, x *Tensor) (
 		w.Count[to] = (op.Ends[i] - op.Starts[i] + op.Steps[i] - 1) / op.Steps[i]
 	}
 	return l.g.Window(name, x, w)
-}
-
-// scale multiplies all elements by one factor.
-func (l *lowering) scale(op nn.Scale, name string, x *Tensor) *Tensor {
-	factors, zeros, ones := make([]float32, x.C), make([]float32, x.C), make([]float32, x.C)
-	for c := range factors {
-		factors[c], ones[c] = op.Factor, 1
-	}
-	s := &Stats{Mean: zeros, Var: ones}
-	return l.g.BatchNorm(name, x, NewParam(name+" factor", factors, false), NewParam(name+" shift", zeros, false), s, false)
 }
 
 func (l *lowering) pad(op nn.Pad, name string, x *Tensor) (*Tensor, error) {

@@ -67,6 +67,10 @@ func TestOperators(t *testing.T) {
 		{"flattened and joined", 2, 2, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(nn.Concat{Axis: 1}, add(nn.Flatten{}, "x"), add(nn.Flatten{}, add(nn.GlobalAveragePool{}, "x")))
 		}},
+		{"vectors normalized", 1, 2, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			bn := []string{k(number(1, 2, -1, 0.5, 1, 3, 2, 1)), k(number(0, 1, 2, 3, 4, 5, 6, 7)), k(number(7, 6, 5, 4, 3, 2, 1, 0)), k(number(1, 2, 3, 4, 5, 6, 7, 8))}
+			return add(nn.BatchNorm{Epsilon: 1e-3}, append([]string{add(nn.Flatten{}, "x")}, bn...)...)
+		}},
 		{"part of a list", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			y := add(nn.Reshape{Shape: []int{nn.Batch, 6, 4}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 2, 3, 1)), "x"))
 			return add(nn.Slice{Starts: []int{1}, Ends: []int{4}, Axes: []int{2}, Steps: []int{2}}, y)

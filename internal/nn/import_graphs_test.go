@@ -41,6 +41,12 @@ func TestGraphs(t *testing.T) {
 		{"normalization after no convolution", "Conv Conv Gemm", func(b *graphBuilder) {
 			b.output(head(b, relu(b, norm(b, b.node("MaxPool", relu(b, conv(b)), nums("kernel_shape", 2, 2))))))
 		}},
+		{"normalization of vectors", "Conv Conv Gemm Gemm Conv", func(b *graphBuilder) {
+			w := b.weights(4, 4)
+			flat := norm(b, b.node("Flatten", b.node("GlobalMaxPool", relu(b, conv(b)))))
+			y := b.node("Gemm", relu(b, b.node("Gemm", b.node("Dropout", flat), w, num("transB", 1))), w, num("transB", 1))
+			b.output(norm(b, y))
+		}},
 		{"weights of two convolutions", "Conv Conv", func(b *graphBuilder) {
 			w, bias := b.weights(4, 4, 1, 1), b.weights(4)
 			b.output(b.node("Conv", relu(b, b.node("Conv", "x", w, bias)), w, bias))

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"zaq/internal/quant"
@@ -19,8 +20,8 @@ import (
 // f < 0 they change sign, as in PositiveGamma; for f = 0 they become the zero point). Weights with one scale for
 // all channels have no such grid, so they are to be folded before they are quantized; else it fails.
 //
-// A BatchNorm elsewhere, or after weights that another layer shares, becomes a depthwise 1x1 Conv. A network
-// on which it failed is of no more use.
+// A BatchNorm elsewhere, or after weights that another layer shares, becomes a depthwise 1x1 Conv; one of vectors [N,C] that
+// of maps of one pixel. A network on which it failed is of no more use.
 func FoldBatchNorm(n *Network) error {
 	var kept []*Layer
 	for _, l := range n.Layers {
@@ -33,11 +34,16 @@ func FoldBatchNorm(n *Network) error {
 		n.attachStats(l)
 		conv := n.normalized(l)
 		if conv == nil || n.soleConsumer(conv.In[1]) != conv {
-			if rank := len(n.Input(l, 0).Shape); rank != 4 {
-				return fmt.Errorf("node %q (%s): follows no Conv or Gemm it could be folded into", l.Name, l.Op.Kind())
+			x := n.Input(l, 0).Shape
+			if len(x) != 4 && len(x) != 2 {
+				return fmt.Errorf("node %q (%s): follows no Conv or Gemm it could be folded into, and %v is neither [N,C,H,W] nor [N,C]", l.Name, l.Op.Kind(), x)
 			}
 			n.depthwise(l, factor, shift)
-			kept = append(kept, l)
+			if len(x) == 2 {
+				kept = append(kept, n.ofMaps(l)...)
+			} else {
+				kept = append(kept, l)
+			}
 			continue
 		}
 		if err := scaleChannels(n.Input(conv, 1), factor); err != nil {
@@ -83,6 +89,28 @@ func (n *Network) depthwise(l *Layer, factor, shift []float64) {
 	b := n.addConstant(l.Name+".bias", []int{channels}, narrowed(shift))
 	l.Op = Conv{Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: channels}
 	l.In = []string{l.In[0], w.Name, b.Name}
+}
+
+// ofMaps returns l, a 1x1 Conv that stands where vectors [N,C] are, between a Reshape to [N,C,1,1] and a Flatten.
+func (n *Network) ofMaps(l *Layer) []*Layer {
+	x, y := n.Input(l, 0), n.Output(l)
+	shape := []int{x.Shape[0], x.Shape[1], 1, 1}
+	pixel := &Value{Name: n.uniqueName(x.Name + "_pixel"), Shape: shape}
+	n.Values[pixel.Name] = pixel
+	scaled := &Value{Name: n.uniqueName(y.Name + "_pixel"), Shape: slices.Clone(shape)}
+	n.Values[scaled.Name] = scaled
+	before := &Layer{Name: n.uniqueLayer(l.Name + "_pixel"), Op: Reshape{shape}, In: []string{x.Name}, Out: []string{pixel.Name}}
+	after := &Layer{Name: n.uniqueLayer(l.Name + "_vector"), Op: Flatten{}, In: []string{scaled.Name}, Out: []string{y.Name}}
+	l.In[0], l.Out[0] = pixel.Name, scaled.Name
+	return []*Layer{before, l, after}
+}
+
+// uniqueLayer returns name, or name with underscores where a layer has it.
+func (n *Network) uniqueLayer(name string) string {
+	for n.Layer(name) != nil {
+		name += "_"
+	}
+	return name
 }
 
 func narrowed(v []float64) []float32 {
