@@ -21,7 +21,7 @@ var versions = map[string][]int64{
 	"AveragePool": {10, 19}, "BatchNormalization": {9, 14}, "Clip": {11}, "DequantizeLinear": {13, 21}, "Dropout": {12}, "Hardmax": {13},
 	"LogSoftmax": {13}, "MaxPool": {8, 10}, "OneHot": {11}, "Pad": {11}, "QuantizeLinear": {13, 21}, "ReduceL1": {18}, "ReduceL2": {18},
 	"ReduceLogSum": {18}, "ReduceLogSumExp": {18}, "ReduceMax": {18}, "ReduceMean": {18}, "ReduceMin": {18}, "ReduceProd": {18},
-	"ReduceSum": {13}, "ReduceSumSquare": {18}, "Resize": {11, 18}, "Scatter": {11}, "Slice": {10}, "Softmax": {13}, "Split": {13, 18},
+	"ReduceSum": {13}, "ReduceSumSquare": {18}, "Resize": {11, 18}, "RoiAlign": {16}, "Scatter": {11}, "Slice": {10}, "Softmax": {13}, "Split": {13, 18},
 	"Squeeze": {13}, "TopK": {10}, "Unsqueeze": {13}, "Upsample": {9, 10},
 
 	// Sequences, loops and what else has changed is not converted.
@@ -49,6 +49,10 @@ func Convert(n *onnx.Node, from, to int64, shape []int) (*Conversion, error) {
 		return c, c.resize(from, to)
 	case "Split":
 		return c, c.split(n, from, to, shape)
+	case "RoiAlign": // the default was another
+		if from < 16 && n.Attr("coordinate_transformation_mode") == nil {
+			c.set(onnx.AttrS("coordinate_transformation_mode", "output_half_pixel"))
+		}
 	case "Scatter":
 		c.Node.OpType = "ScatterElements"
 	case "BatchNormalization":
