@@ -73,7 +73,7 @@ func (n *Network) tailLayers() map[*Layer]bool {
 	made := make(map[string]bool) // by the tail
 	for _, l := range n.Layers {
 		op, ok := l.Op.(Operator)
-		if live[l] || !(ok && (!op.Moves() || n.mixesImages(l, op))) && !slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
+		if live[l] || !(ok && (!op.Moves() || !n.computed(l) || n.mixesImages(l, op))) && !slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
 			continue
 		}
 		tail[l] = true

@@ -18,6 +18,9 @@ func (e *exporter) operator(l *Layer, op Operator) error {
 	}
 	node := op.Node(l)
 	node.Inputs, node.Outputs = in, slices.Clone(l.Out)
+	if err := e.bodies(node); err != nil {
+		return err
+	}
 	if op.Domain == "" && op.Opset < e.version {
 		var err error
 		if node, err = e.converted(l, node, op.Opset); err != nil {
@@ -31,6 +34,25 @@ func (e *exporter) operator(l *Layer, op Operator) error {
 		}
 	}
 	return nil
+}
+
+// bodies refuses a node whose bodies, which are not converted, would read otherwise in the operator set of the file.
+func (e *exporter) bodies(node *onnx.Node) error {
+	if e.n.Opset >= e.version {
+		return nil
+	}
+	bodies, err := node.Bodies()
+	for _, g := range bodies {
+		for _, inner := range g.Nodes {
+			if (inner.Domain == "" || inner.Domain == "ai.onnx") && !operator.Same(inner.OpType, e.n.Opset, e.version) {
+				return fmt.Errorf("its body has a %s of opset %d, which is not converted to opset %d", inner.OpType, e.n.Opset, e.version)
+			}
+			if err := e.bodies(inner); err != nil {
+				return err
+			}
+		}
+	}
+	return err
 }
 
 // converted returns a node of an older operator set in the form of the newer one: what was an attribute becomes an

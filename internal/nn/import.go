@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -236,6 +235,12 @@ func (n *node) read() error {
 	if n.in(0) == "" {
 		return errors.New("has no input")
 	}
+	if reason := n.stranger(); reason != nil {
+		if weighs[n.OpType] {
+			return reason
+		}
+		return n.anyOperator(reason)
+	}
 	for _, name := range n.Outputs[1:] {
 		if im.uses[name] > 0 && name != "" && n.OpType != "Split" {
 			return n.anyOperator(n.unsupported("its output %q is used", name))
@@ -248,25 +253,7 @@ func (n *node) read() error {
 		undo()
 		return n.fallback(err)
 	}
-	if err != nil {
-		return cmp.Or(n.culprit(), err)
-	}
-	return nil
-}
-
-// culprit is why nobody knows the shape of an input: the operator that makes it is a stranger. Nil where all are known.
-func (n *node) culprit() error {
-	for _, name := range n.inputs(len(n.Inputs)) {
-		if v := n.im.net.Values[name]; v == nil || v.Shape != nil {
-			continue
-		}
-		for _, l := range n.im.net.Layers {
-			if slices.Contains(l.Out, name) && n.im.reasons[l.Name] != nil {
-				return n.im.reasons[l.Name]
-			}
-		}
-	}
-	return nil
+	return err
 }
 
 // remember returns a function that gives back the constants of the given names, as they are now.
@@ -318,11 +305,22 @@ func (im *importer) freeNodeName(name string) string {
 	return name
 }
 
-// outputs checks that every output of the graph is computed and drops the constants that no layer reads.
+// outputs checks that outputs of the graph are computed and drops the constants that no layer reads. An output that is a
+// constant, such as the anchors beside a detector's boxes, is handed out by an operator that copies it.
 func (im *importer) outputs() error {
+	constants := 0
 	for _, v := range im.graph.Outputs {
-		out := im.net.Values[v.Name]
-		if out == nil || out.Const() {
+		c, err := im.constant(v.Name)
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			if err := im.copyConstant(c); err != nil {
+				return err
+			}
+			constants++
+		}
+		if im.net.Values[v.Name] == nil || constants == len(im.graph.Outputs) {
 			return fmt.Errorf("output %q is not computed from the inputs", v.Name)
 		}
 		im.net.Outputs = append(im.net.Outputs, v.Name)
@@ -335,6 +333,24 @@ func (im *importer) outputs() error {
 		return err
 	}
 	return im.settleQuant()
+}
+
+// copyConstant makes a constant of another name an Identity of it, which is computed.
+func (im *importer) copyConstant(c *Value) error {
+	name := c.Name
+	delete(im.net.Values, name)
+	c.Name = im.uniqueName(name + "_constant")
+	im.net.Values[c.Name] = c
+	for _, l := range im.net.Layers {
+		for i, in := range l.In {
+			if in == name {
+				l.In[i] = c.Name
+			}
+		}
+	}
+	l := &Layer{Name: im.freeNodeName(c.Name), Op: Operator{Type: "Identity", Opset: im.opset}, In: []string{c.Name}, Out: []string{name}}
+	im.net.Layers = append(im.net.Layers, l)
+	return im.net.inferShape(l)
 }
 
 // resolve follows names of dropped nodes to the tensor that is meant.

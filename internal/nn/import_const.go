@@ -11,10 +11,10 @@ import (
 // target of a Reshape.
 const symbolicBatch int64 = math.MinInt64
 
-// importCast drops the Cast of a computed tensor to the type it has.
+// importCast drops the Cast of a computed tensor to the type it has, where that is known.
 func importCast(n *node) error {
 	to := onnx.DataType(n.int("to", 0))
-	if v := n.im.net.Values[n.in(0)]; v == nil || to != v.elementType() {
+	if v := n.im.net.Values[n.in(0)]; v == nil || v.Shape == nil && v.Type == onnx.Undefined || to != v.elementType() {
 		return n.unsupported("to %v", to)
 	}
 	return n.forward(n.in(0))

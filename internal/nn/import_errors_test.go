@@ -101,9 +101,13 @@ func TestImportErrors(t *testing.T) {
 			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "reflect"))
 		}},
 		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
-		{"output is a constant", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},
+		{"outputs are constants", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},
 		{"output is an integer", `is not computed from the inputs`, false, func(b *graphBuilder) string {
 			return b.node("QuantizeLinear", "x", b.floats(nil, 1))
+		}},
+		{"body that reads from outside", `node "n2" (If): its body reads "x" from outside`, true, func(b *graphBuilder) string {
+			g := &onnx.Graph{Nodes: []*onnx.Node{{OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"r"}}}, Outputs: []*onnx.ValueInfo{{Name: "r"}}}
+			return b.node("If", b.levels(onnx.Bool, nil, 1), onnx.AttrG("then_branch", g), bodyOf("else_branch", 1))
 		}},
 		{"integers read", `reads the integer tensor`, true, func(b *graphBuilder) string {
 			return b.node("MaxPool", b.node("QuantizeLinear", "x", b.floats(nil, 1)), nums("kernel_shape", 2, 2))

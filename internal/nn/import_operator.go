@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"slices"
 
+	"zaq/internal/onnx"
 	"zaq/internal/operator"
 )
 
 // anyOperator adds n as it is. Whether it may stay is decided once the whole graph is known (checkOperators): reason is
 // what to say if not.
 func (n *node) anyOperator(reason error) error {
+	if captured, err := n.Captured(); err != nil {
+		return err
+	} else if len(captured) > 0 { // and may be folded, renamed or dropped without it
+		return n.unsupported("its body reads %q from outside of it", captured[0])
+	}
 	in := n.inputs(len(n.Inputs))
 	for _, name := range in {
 		if _, ok := n.im.integers[name]; ok && reason != nil {
@@ -41,6 +47,34 @@ func (n *node) anyOperator(reason error) error {
 	return nil
 }
 
+// weighs has the operators that are not carried through where nobody knows what they read: a trunk that ended there
+// without a word would leave most of a network in float.
+var weighs = map[string]bool{"Conv": true, "ConvTranspose": true, "Gemm": true}
+
+// stranger is why no layer of n's own kind can read its inputs: the shape of one is not known, and then it is the fault of
+// the operator that makes it, or it does not hold floats. Nil where all are as they should be.
+func (n *node) stranger() error {
+	if n.OpType == "Identity" || n.OpType == "Cast" {
+		return nil
+	}
+	for _, name := range n.inputs(len(n.Inputs)) {
+		v := n.im.net.Values[name]
+		switch {
+		case v == nil || v.Const():
+		case v.Shape == nil:
+			for _, l := range n.im.net.Layers {
+				if slices.Contains(l.Out, name) && n.im.reasons[l.Name] != nil {
+					return n.im.reasons[l.Name]
+				}
+			}
+			return n.unsupported("the shape of its input %q is not known", name)
+		case v.elementType() != onnx.Float:
+			return n.unsupported("reads %v", v.elementType())
+		}
+	}
+	return nil
+}
+
 // addOperator adds a layer that does what n does.
 func (n *node) addOperator(in []string) error {
 	domain := n.Domain
@@ -62,8 +96,23 @@ func (n *node) addOperator(in []string) error {
 	if err := n.im.net.inferShape(l); err != nil {
 		return err
 	}
+	for _, name := range l.Out {
+		if v := n.im.net.Values[name]; v != nil && v.Type == onnx.Undefined && v.Shape == nil {
+			v.Type = n.im.declared(name)
+		}
+	}
 	n.im.net.Layers = append(n.im.net.Layers, l)
 	return nil
+}
+
+// declared returns the type that the file gives a tensor, Undefined where it gives none.
+func (im *importer) declared(name string) onnx.DataType {
+	for _, v := range slices.Concat(im.graph.Outputs, im.graph.Values) {
+		if v.Name == name {
+			return v.Type
+		}
+	}
+	return onnx.Undefined
 }
 
 // checkOperators refuses operators that cannot be carried through: those that come before the last layer with weights,
@@ -72,7 +121,7 @@ func (im *importer) checkOperators() error {
 	live, after := im.net.live(), im.net.afterWeights()
 	for _, l := range im.net.Layers {
 		op, ok := l.Op.(Operator)
-		if !ok || !live[l] && after[l] || op.trains() && im.reasons[l.Name] == nil && !im.net.mixesImages(l, op) {
+		if !ok || !live[l] && (after[l] || !im.net.computed(l)) || op.trains() && im.reasons[l.Name] == nil && !im.net.mixesImages(l, op) {
 			continue
 		}
 		if reason := im.reasons[l.Name]; reason != nil {
@@ -84,6 +133,11 @@ func (im *importer) checkOperators() error {
 		return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain}
 	}
 	return nil
+}
+
+// computed reports whether l reads a tensor that is no constant.
+func (n *Network) computed(l *Layer) bool {
+	return slices.ContainsFunc(l.In, func(t string) bool { return n.Values[t] != nil && !n.Values[t].Const() })
 }
 
 // live returns the layers on the way to a layer with weights, those included.
