@@ -41,7 +41,7 @@ func (n *node) anyOperator(reason error) error {
 		return cmp.Or(reason, err)
 	}
 	if n.im.net.Values[n.Outputs[0]].Shape == nil && reason == nil {
-		reason = n.unsupported("the shape of its output is not known")
+		reason = n.unsupported("%s", cmp.Or(n.im.net.tooLarge(in), "the shape of its output is not known"))
 	}
 	n.im.reasons[n.name] = reason
 	return nil

@@ -3,9 +3,12 @@ package nn
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"zaq/internal/onnx"
+	"zaq/internal/operator"
 	"zaq/internal/oracle"
 )
 
@@ -217,6 +220,76 @@ var operatorForms = []form{
 }
 
 func init() { forms = append(forms, operatorForms...) }
+
+// What operators have by rules, because their inputs are too large to try, is what trying finds out.
+func TestOutlines(t *testing.T) {
+	ruled := make(map[string]bool)
+	for _, opset := range []int64{7, 9, 10, 11, 13, 18} {
+		for _, f := range operatorForms {
+			if !f.in(opset) {
+				continue
+			}
+			n := formsGraph(opset, []form{f}).mustImport(t)
+			for _, l := range n.Layers {
+				op, ok := l.Op.(Operator)
+				if !ok {
+					continue
+				}
+				var in []*operator.Tensor
+				for _, name := range l.In {
+					var x *operator.Tensor
+					if v := n.Values[name]; v != nil && v.Const() {
+						x = v.tensor()
+					} else if v != nil {
+						x = &operator.Tensor{Type: v.elementType(), Shape: withBatch(v.Shape, 1)}
+					}
+					in = append(in, x)
+				}
+				out, err := operator.Outline(op.Node(l), opset, in)
+				if err != nil {
+					t.Errorf("%s: %v", f.name, err)
+				}
+				if out == nil {
+					continue
+				}
+				ruled[op.Type] = true
+				if want := n.Output(l); !slices.Equal(out[0].Shape, withBatch(want.Shape, 1)) || out[0].Type != want.Type {
+					t.Errorf("opset %d, %s: %v %v, tried %v %v", opset, f.name, out[0].Type, out[0].Shape, want.Type, want.Shape)
+				}
+			}
+		}
+	}
+	if len(ruled) < 20 {
+		t.Errorf("rules were tried of %d operators only", len(ruled))
+	}
+}
+
+// Maps too large to try operators on are read, and where an operator has no rule it is named.
+func TestLargeMaps(t *testing.T) {
+	large := func(build func(b *graphBuilder, x string) string) (*Network, error) {
+		b := newGraph(13)
+		x := b.node("Conv", b.input("x", 3, 1024, 1024), b.weights(64, 3, 1, 1))
+		b.output(b.node("Conv", build(b, x), b.weights(1, 64, 1, 1)))
+		return Import(b.model)
+	}
+	n, err := large(func(b *graphBuilder, x string) string {
+		y := b.node("PRelu", b.node("Mul", x, b.node("Sigmoid", x)), b.weights(64, 1, 1))
+		y = b.node("Resize", b.node("AveragePool", y, nums("kernel_shape", 2, 2), nums("strides", 2, 2)), "", b.floats([]int64{4}, 1, 1, 2, 2))
+		return b.node("Add", b.node("GlobalAveragePool", x), b.node("Transpose", y, nums("perm", 0, 1, 3, 2)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := n.Values[n.Outputs[0]].Shape; !slices.Equal(got, []int{Batch, 1, 1024, 1024}) {
+		t.Errorf("output has shape %v", got)
+	}
+	_, err = large(func(b *graphBuilder, x string) string {
+		return b.node("Gather", x, b.levels(onnx.Int64, []int64{64}, make([]int64, 64)...), num("axis", 1))
+	})
+	if want := `(Gather): its input "t3" is too large, [-1 64 1024 1024], to find out`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %s", err, want)
+	}
+}
 
 // TestFormsExported writes every form of every opset in opset 13, or its own where that is higher, and in opset 21.
 // ONNX Runtime computes of the files what their source means.

@@ -118,7 +118,7 @@ func (n *Network) mixesImages(l *Layer, op Operator) bool {
 	out, err := n.tryOperator(l, op, batch)
 	if err != nil { // a baked-in batch of 1
 		return false
-	}
+	} // Of those that are too large to try, the shape has said it.
 	for i, name := range l.Out {
 		if name == "" || i >= len(out) || len(out[i].Shape) == 0 || out[i].Shape[0] != batch {
 			continue
@@ -159,12 +159,14 @@ func symbolicShape(a, b []int, baked bool) ([]int, error) {
 	return shape, nil
 }
 
-// tryOperator runs l on tensors that have only the right shape.
+// tryOperator runs l on tensors that have only the right shape. Where they are too large, it returns only types and
+// shapes, if the operator has rules for them.
 func (n *Network) tryOperator(l *Layer, op Operator, batch int) ([]*operator.Tensor, error) {
 	if valueShaped[op.Type] {
 		return nil, errNoShape
 	}
 	in := make([]*operator.Tensor, len(l.In))
+	large := false
 	for i, name := range l.In {
 		v := n.Values[name]
 		switch {
@@ -176,8 +178,12 @@ func (n *Network) tryOperator(l *Layer, op Operator, batch int) ([]*operator.Ten
 		case v.Shape == nil:
 			return nil, errNoShape
 		default:
-			if size(v.Shape)*batch > maxTried {
+			if i > 0 && shapedBy[op.Type] {
 				return nil, errNoShape
+			}
+			if size(v.Shape)*batch > maxTried {
+				in[i], large = &operator.Tensor{Type: v.elementType(), Shape: withBatch(v.Shape, batch)}, true
+				continue
 			}
 			in[i] = operator.New(v.elementType(), withBatch(v.Shape, batch)...)
 			perImage := len(in[i].Data)
@@ -187,16 +193,30 @@ func (n *Network) tryOperator(l *Layer, op Operator, batch int) ([]*operator.Ten
 			for j := range in[i].Data {
 				in[i].Data[j] = imageFill(j / perImage)
 			}
-			if i > 0 && shapedBy[op.Type] {
-				return nil, errNoShape
-			}
 		}
+	}
+	if large {
+		out, err := operator.Outline(op.Node(l), op.Opset, in)
+		if out == nil && err == nil {
+			err = errNoShape
+		}
+		return out, err
 	}
 	return operator.Eval(op.Node(l), op.Opset, in)
 }
 
 // maxTried bounds the elements of a tensor that an operator is tried with.
 const maxTried = 1 << 24
+
+// tooLarge says which input of l is too large to find its output's shape by trying it; "" where none is.
+func (n *Network) tooLarge(in []string) string {
+	for _, name := range in {
+		if v := n.Values[name]; v != nil && !v.Const() && size(v.Shape)*tryBatches[1] > maxTried {
+			return fmt.Sprintf("its input %q is too large, %v, to find out the shape of its output", name, v.Shape)
+		}
+	}
+	return ""
+}
 
 // valueShaped has the operators whose output's shape follows from the values of their first input, shapedBy those
 // where it follows from another.
