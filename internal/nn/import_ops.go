@@ -14,6 +14,10 @@ func importConv(n *node) error {
 	if len(w.Shape) != 4 {
 		return n.unsupported("weight %q has shape %v, only two spatial axes are supported", w.Name, w.Shape)
 	}
+	if w.Shape[0] == 1 && w.Shape[2] == 1 && w.Shape[3] == 1 && n.im.isSoftmax(n.in(0)) {
+		// The mean of what a detector thinks of a side of a box: arithmetic on probabilities, which has learnt nothing.
+		return n.anyOperator(n.unsupported("of a Softmax"))
+	}
 	x, err := n.shape(0)
 	if err != nil {
 		return err
@@ -37,6 +41,15 @@ func importConv(n *node) error {
 	in := n.inputs(3)
 	n.im.biasable(n, in)
 	return n.emit(op, in...)
+}
+
+// isSoftmax reports whether a tensor is what a Softmax makes, its elements moved perhaps.
+func (im *importer) isSoftmax(name string) bool {
+	l := im.net.Producer(name)
+	for l != nil && Moves(l.Op) {
+		l = im.net.Producer(l.In[0])
+	}
+	return l != nil && l.Op.Kind() == "Softmax"
 }
 
 // pads returns the padding of a sliding window over x [N,C,H,W], with auto_pad resolved.

@@ -77,6 +77,14 @@ func TestTails(t *testing.T) {
 			images := b.constant(onnx.NewInts("images", onnx.Int64, []int64{2}, []int64{0, 1}))
 			b.output(b.node("RoiAlign", conv(b), regions, images, num("output_height", 2), num("output_width", 3)))
 		}},
+		{"means of distributions", 13, 21, func(b *graphBuilder) {
+			y := b.node("Reshape", b.node("Conv", "x", b.weights(8, 4, 1, 1)), b.list(0, 2, 4, 42))
+			y = b.node("Softmax", b.node("Transpose", y, nums("perm", 0, 2, 1, 3)), num("axis", 1))
+			b.output(b.node("Reshape", b.node("Conv", y, b.floats([]int64{1, 4, 1, 1}, 0, 1, 2, 3)), b.list(0, 2, 42)))
+			z := b.node("Transpose", b.node("Conv", "x", b.weights(3, 4, 1, 1)), nums("perm", 0, 2, 3, 1))
+			z = b.node("Transpose", b.node("Softmax", z, num("axis", 3)), nums("perm", 0, 3, 1, 2))
+			b.output(b.node("Conv", z, b.floats([]int64{1, 3, 1, 1}, 0, 1, 2)))
+		}},
 		{"constants beside", 13, 0, func(b *graphBuilder) {
 			b.output(b.node("Relu", conv(b)))
 			b.output(b.weights(3, 4))
