@@ -57,10 +57,11 @@ func (n *node) stranger() error {
 	if n.OpType == "Identity" || n.OpType == "Cast" {
 		return nil
 	}
-	for _, name := range n.inputs(len(n.Inputs)) {
+	for i, name := range n.inputs(len(n.Inputs)) {
 		v := n.im.net.Values[name]
 		switch {
 		case v == nil || v.Const():
+		case n.im.batched[name] != nil || operator.WantsIntegers(n.OpType, i): // a shape, which its reader can judge
 		case v.Shape == nil:
 			for _, l := range n.im.net.Layers {
 				if slices.Contains(l.Out, name) && n.im.reasons[l.Name] != nil {

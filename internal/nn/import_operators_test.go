@@ -217,6 +217,12 @@ var operatorForms = []form{
 		n := b.node("Gather", b.node("Shape", y), b.list(0))
 		return b.node("Reshape", y, b.node("Concat", n, b.list(2, 84), num("axis", 0)))
 	}},
+	{"batch of a shape, read twice", 9, 0, "Conv Reshape Shape Gather Concat ConstantOfShape Add Reshape Add", func(b *graphBuilder) string {
+		y := conv(b)
+		target := b.node("Concat", b.node("Gather", b.node("Shape", y), b.list(0)), b.list(2, 84), num("axis", 0))
+		sum := b.node("Add", b.node("ConstantOfShape", target), b.node("Reshape", y, b.list(0, 2, 84)))
+		return b.node("Add", sum, b.node("Reshape", y, target))
+	}},
 }
 
 func init() { forms = append(forms, operatorForms...) }
