@@ -2,7 +2,6 @@ package zaq
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"strings"
 
@@ -140,9 +139,9 @@ func Inspect(m *Model) *Summary {
 
 // InspectAs says what would become of m, a float model, and which integer kernels ONNX Runtime is expected to run of it, quantized
 // to a precision under a scheme ("": the default). For that squant quantizes it, in memory: which kernels there are
-// does not depend on how well a method does.
+// does not depend on how well a method does. Path and SHA256 stay those of m, Bytes is the size that the file would have.
 func InspectAs(ctx context.Context, m *Model, precision, scheme string) (*Summary, error) {
-	r, err := Quantize(ctx, m, Options{Method: "squant", Precision: precision, Scheme: scheme})
+	r, err := Quantize(ctx, m, InspectOptions(precision, scheme))
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +154,13 @@ func InspectAs(ctx context.Context, m *Model, precision, scheme string) (*Summar
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
 	q := *m
-	q.sum, q.file, q.net, q.bytes = sha256.Sum256(r.data), file, net, int64(r.Len())
+	q.file, q.net, q.bytes = file, net, int64(r.Len())
 	return Inspect(&q), nil
+}
+
+// InspectOptions are how InspectAs quantizes.
+func InspectOptions(precision, scheme string) Options {
+	return Options{Method: "squant", Precision: precision, Scheme: scheme}
 }
 
 // ports describes the named values with the element types that the file gives them.

@@ -49,7 +49,7 @@ func (o Options) keeps() bool {
 
 // Draws reports whether quantizing m by o draws random numbers, so that another seed gives another result.
 func (m *Model) Draws(o Options) bool {
-	if o.Trains() || o.Uses("generator") || o.Uses("images") {
+	if o.keeps() {
 		return true
 	}
 	trunk, _ := nn.Cut(m.net)

@@ -18,7 +18,7 @@ var Architectures = []string{"resnet20", "resnet8", "resnet14", "resnet20-narrow
 type TrainOptions struct {
 	Data string // "cifar10:DIR" or "fashion-mnist:DIR", with the training images; required
 	Arch string // one of Architectures
-	Init *Model // a float network to go on from, in place of one of these; may be nil
+	Init *Model // a float network to go on from, whatever Arch says; may be nil
 
 	Epochs      int     // over the training images; default 40
 	Batch       int     // images a step; default 128
@@ -67,9 +67,6 @@ func (o TrainOptions) Check() error {
 	}
 	if o.Resume && o.CheckpointDir == "" {
 		return errResumeFromNowhere
-	}
-	if o.Init != nil && o.Arch != "" {
-		return &OptionError{"arch", o.Arch, "the network to go on from has its own"}
 	}
 	return oneOf("arch", cmp.Or(o.Arch, Architectures[0]), Architectures...)
 }

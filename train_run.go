@@ -83,13 +83,16 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 
 	m := method.TrainOptions{
 		Epochs: o.Epochs, Batch: o.Batch, LR: o.LR, WeightDecay: o.WeightDecay, Seed: o.Seed,
-		Fingerprint: o.fingerprint(set), Profile: o.Profile.engine(),
+		Profile: o.Profile.engine(),
 		Epoch: func(number int, loss float64) {
 			o.Log.Info("epoch done", "number", number, "of", o.Epochs, "loss", loss)
 		},
 		Progress: func(step, total int, loss, lr float64) {
 			o.Progress(Progress{Phase: PhaseTrain, Step: step, Total: total, Metrics: []Metric{{"loss", loss}, {"lr", lr}}})
 		},
+	}
+	if m.Fingerprint, err = o.fingerprint(set); err != nil {
+		return nil, err
 	}
 	if m.Checkpoint, m.Resume, err = openCheckpoint(o.CheckpointDir, trainCheckpoint, o.Resume, o.Log); err != nil {
 		return nil, err
@@ -113,7 +116,8 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 	return r, nil
 }
 
-// begin returns the network where it starts, and how it takes the images of the set.
+// begin returns the network where it starts, and how it takes the images of the set. o.Arch of a network that is there
+// already becomes the name of its file.
 func (o *TrainOptions) begin(set *dataset.Set) (*nn.Network, *preprocess.Spec, error) {
 	m := o.Init
 	if m == nil {
@@ -132,6 +136,9 @@ func (o *TrainOptions) begin(set *dataset.Set) (*nn.Network, *preprocess.Spec, e
 	if c != set.C || h != set.H || w != set.W {
 		return nil, nil, fmt.Errorf("%s: takes %dx%d of %d channels, images of %s are %dx%d of %d", m.path, w, h, c, o.Data, set.W, set.H, set.C)
 	}
+	if _, tail := nn.Cut(m.net); len(tail.Layers) > 0 {
+		return nil, nil, fmt.Errorf("%s: what follows its last layer with weights, such as a Softmax, is not trained: leave it out of the file", m.path)
+	}
 	o.Arch = strings.TrimSuffix(filepath.Base(m.path), filepath.Ext(m.path))
 	net, pixels := m.net.Clone(), preprocess.Spec(m.pre)
 	net.Metadata = nil
@@ -139,7 +146,7 @@ func (o *TrainOptions) begin(set *dataset.Set) (*nn.Network, *preprocess.Spec, e
 }
 
 // fingerprint names the run that a checkpoint belongs to: everything that its result depends on.
-func (o TrainOptions) fingerprint(set *dataset.Set) string {
+func (o TrainOptions) fingerprint(set *dataset.Set) (string, error) {
 	float := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 	facts := []string{
 		"verb=train",
@@ -156,9 +163,13 @@ func (o TrainOptions) fingerprint(set *dataset.Set) string {
 		"kernels=" + kernel.Path(),
 	}
 	if o.Init != nil {
-		facts = append(facts, "init="+o.Init.SHA256())
+		pre, err := (*preprocess.Spec)(&o.Init.pre).Encode()
+		if err != nil {
+			return "", err
+		}
+		facts = append(facts, "init="+o.Init.SHA256(), "preprocess="+string(pre))
 	}
-	return checkpoint.Fingerprint(facts...)
+	return checkpoint.Fingerprint(facts...), nil
 }
 
 // standardize describes inputs with mean 0 and deviation 1 over all pixels of the set, channel by channel.

@@ -131,6 +131,54 @@ func above(row []float32, class int) (n int) {
 	return n
 }
 
+// With Init training goes on from where a network is: at next to no learning rate it stays there, but for the running
+// statistics, and at a real one it gets better.
+func TestTrainGoesOn(t *testing.T) {
+	o := TrainOptions{Data: "fashion-mnist:" + smallFashion(t, 256, 32), Arch: "resnet8", Epochs: 2, Batch: 32, LR: 0.05, Seed: 1}
+	first, err := Train(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "first.onnx")
+	if err := first.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	if o.Init, err = Load(path); err != nil {
+		t.Fatal(err)
+	}
+	on := func(lr float64) (*TrainResult, *Model) {
+		o.LR = lr
+		r, err := Train(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "on.onnx")
+		if err := r.Write(path); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, m
+	}
+	_, still := on(1e-12)
+	for layer, w := range o.Init.net.Weights() {
+		for i, v := range still.net.Input(still.net.Layer(layer.Name), 1).Data {
+			if d := v - w.Data[i]; d > 1e-6 || d < -1e-6 {
+				t.Fatalf("%s: weight %d is %g, was %g", layer.Name, i, v, w.Data[i])
+			}
+		}
+	}
+	better, m := on(0.02)
+	if better.Loss > 0.95*first.Loss {
+		t.Errorf("loss %.3f, was %.3f", better.Loss, first.Loss)
+	}
+	if !slices.Equal(m.pre.Mean, o.Init.pre.Mean) || better.Arch != "first" {
+		t.Errorf("%+v, %s", m.pre, better.Arch)
+	}
+}
+
 // Interrupted, a run leaves a checkpoint; resumed, it ends in the bytes of an unbroken one.
 func TestTrainInterrupted(t *testing.T) {
 	o := TrainOptions{Data: "fashion-mnist:" + smallFashion(t, 20, 4), Arch: "resnet8", Epochs: 2, Batch: 8}

@@ -62,6 +62,11 @@ func newInspectCommand(a *app) *cobra.Command {
 }
 
 func (a *app) inspect(ctx context.Context, model string, o *inspectOptions) error {
+	if o.precision != "" {
+		if err := zaq.InspectOptions(o.precision, o.scheme).Check(); err != nil {
+			return err
+		}
+	}
 	m, err := a.load(model, &o.preprocess)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ Verbs:
     inspect     what a model file holds
     synth       the images that a method makes, to look at
     sweep       a grid of models, methods and precisions, with a table of what they keep
-    train       a float network from scratch
+    train       a float network, from scratch or on
     demo        all of it on a small network that comes with zaq
     bench       how fast this machine trains or runs a model, and where the time goes
     version     the version of this program

@@ -88,6 +88,9 @@ func newTrainCommand(a *app) *cobra.Command {
 			if o.Arch != "" {
 				return &usageError{text: "--arch and --init: one of them says what the network is", hint: seeHelp(cmd)}
 			}
+			if err := o.Check(); err != nil {
+				return err
+			}
 			var err error
 			if o.Init, err = a.load(o.init, &preprocessFlags{}); err != nil {
 				return err

@@ -9,7 +9,7 @@ model=$1 data=$2 out=$3
 shard=("${@:4}")
 zaq=$(dirname "$0")/../../bin/zaq
 ranges=${RANGES:+--calib $RANGES}
-methods="squant,squant $ranges,dfq,aciq,rtn $ranges,rtn --bias-correction=false --observer ema $ranges,zeroq,deepinversion"
+methods="squant${RANGES:+,squant $ranges},dfq,aciq,rtn $ranges,rtn --bias-correction=false --observer ema $ranges,zeroq,deepinversion"
 methods+=",gdfq $ranges,zaq $ranges,ft --data cifar10:$data $ranges"
 run() { "$zaq" sweep --models "$model" --scheme paper --data "cifar10:$data" "$@"; }
 run --methods "$methods" --precision w4a4,w3a3 --seeds 1,2,3 -o "$out/three" "${shard[@]}"

@@ -13,7 +13,7 @@ import (
 	"zaq/internal/preprocess"
 )
 
-// TrainOptions say how Train trains a float network from scratch.
+// TrainOptions say how Train trains a float network.
 type TrainOptions struct {
 	Epochs      int
 	Batch       int     // images a step; what does not fill a last batch is left out of an epoch

@@ -236,7 +236,7 @@ func (n *node) read() error {
 		return errors.New("has no input")
 	}
 	if reason := n.stranger(); reason != nil {
-		if weighs[n.OpType] {
+		if n.weighs() {
 			return reason
 		}
 		return n.anyOperator(reason)
@@ -315,7 +315,7 @@ func (im *importer) outputs() error {
 			return err
 		}
 		if c != nil {
-			if err := im.copyConstant(c); err != nil {
+			if err := im.copyConstant(c, v.Name); err != nil {
 				return err
 			}
 			constants++
@@ -335,20 +335,22 @@ func (im *importer) outputs() error {
 	return im.settleQuant()
 }
 
-// copyConstant makes a constant of another name an Identity of it, which is computed.
-func (im *importer) copyConstant(c *Value) error {
-	name := c.Name
-	delete(im.net.Values, name)
-	c.Name = im.uniqueName(name + "_constant")
-	im.net.Values[c.Name] = c
-	for _, l := range im.net.Layers {
-		for i, in := range l.In {
-			if in == name {
-				l.In[i] = c.Name
+// copyConstant makes an output of the graph that is the constant c, perhaps under another name, an Identity of it, which
+// is computed.
+func (im *importer) copyConstant(c *Value, output string) error {
+	if c.Name == output {
+		delete(im.net.Values, output)
+		c.Name = im.uniqueName(output + "_constant")
+		im.net.Values[c.Name] = c
+		for _, l := range im.net.Layers {
+			for i, in := range l.In {
+				if in == output {
+					l.In[i] = c.Name
+				}
 			}
 		}
 	}
-	l := &Layer{Name: im.freeNodeName(c.Name), Op: Operator{Type: "Identity", Opset: im.opset}, In: []string{c.Name}, Out: []string{name}}
+	l := &Layer{Name: im.freeNodeName(c.Name), Op: Operator{Type: "Identity", Opset: im.opset}, In: []string{c.Name}, Out: []string{output}}
 	im.net.Layers = append(im.net.Layers, l)
 	return im.net.inferShape(l)
 }

@@ -33,6 +33,14 @@ func TestImportErrors(t *testing.T) {
 			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 2000000000, 2000000000))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
+		{"transposed convolution of no kernel, dilated", `has shape [4 4 0 3]`, true, func(b *graphBuilder) string {
+			y := b.node("ConvTranspose", "x", b.floats([]int64{4, 4, 0, 3}), nums("strides", 2, 2), nums("dilations", 2, 2))
+			return b.node("Conv", y, b.weights(1, 4, 1, 1))
+		}},
+		{"resize to a huge size", `has more than 268435456 elements`, false, func(b *graphBuilder) string {
+			y := b.node("Resize", "x", "", "", b.constant(onnx.NewInts("huge", onnx.Int64, []int64{4}, []int64{1, 4, 1, 1 << 30})))
+			return b.node("Conv", y, b.weights(1, 4, 1, 1))
+		}},
 		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {
 			b.names = 2
 			return b.node("Conv", "x", b.constant(onnx.NewFloats("w", []int64{1, 4, 1, 1}, []float32{1, 2, nan, 4})))

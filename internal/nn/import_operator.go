@@ -47,9 +47,18 @@ func (n *node) anyOperator(reason error) error {
 	return nil
 }
 
-// weighs has the operators that are not carried through where nobody knows what they read: a trunk that ended there
-// without a word would leave most of a network in float.
-var weighs = map[string]bool{"Conv": true, "ConvTranspose": true, "Gemm": true}
+// weighs reports whether n would be a layer with weights, if only its input was known. It is not carried through then: a trunk that
+// ended there without a word would leave most of a network in float.
+func (n *node) weighs() bool {
+	switch n.OpType {
+	case "Conv", "ConvTranspose", "Gemm":
+		return true
+	case "MatMul":
+		w, err := n.constant(1)
+		return err == nil && w != nil
+	}
+	return false
+}
 
 // stranger is why no layer of n's own kind can read its inputs: the shape of one is not known, and then it is the fault of
 // the operator that makes it, or it does not hold floats. Nil where all are as they should be.
@@ -63,10 +72,8 @@ func (n *node) stranger() error {
 		case v == nil || v.Const():
 		case n.im.batched[name] != nil || operator.WantsIntegers(n.OpType, i): // a shape, which its reader can judge
 		case v.Shape == nil:
-			for _, l := range n.im.net.Layers {
-				if slices.Contains(l.Out, name) && n.im.reasons[l.Name] != nil {
-					return n.im.reasons[l.Name]
-				}
+			if l := n.im.net.Producer(name); l != nil && n.im.reasons[l.Name] != nil {
+				return n.im.reasons[l.Name]
 			}
 			return n.unsupported("the shape of its input %q is not known", name)
 		case v.elementType() != onnx.Float:

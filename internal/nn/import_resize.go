@@ -2,13 +2,15 @@ package nn
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 
 	"zaq/internal/onnx"
 	"zaq/internal/operator"
 )
+
+// maxSide bounds the sizes of an axis that two ways to say them are compared for.
+const maxSide = 1 << 16
 
 // importResize reads a Resize to sizes as one by scales, where the batch is among the sizes: computed from the input's
 // shape, or baked in as 1. Scales leave the batch alone, whatever it is, and are constants that the engine can look at.
@@ -34,8 +36,8 @@ func importResize(n *node) error {
 	scales := make([]float32, len(x))
 	scales[0] = 1
 	for a := 1; a < len(x); a++ {
-		if sizes[a] < 1 || sizes[a] > maxElements {
-			return fmt.Errorf("sizes %v are out of range", printable(sizes))
+		if sizes[a] < 1 || sizes[a] > maxSide { // there is a list for each pixel of an axis
+			return n.unsupported("to %v", printable(sizes))
 		}
 		scales[a] = scaleTo(x[a], int(sizes[a]))
 	}

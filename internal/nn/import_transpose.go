@@ -40,6 +40,8 @@ func importConvTranspose(n *node) error {
 	switch {
 	case stride[0] != stride[1] || stride[0] < 1:
 		return n.unsupported("strides are %v, only equal ones are supported", stride)
+	case t.kernel[0] < 1 || t.kernel[1] < 1:
+		return n.unsupported("weight %q has shape %v", w.Name, w.Shape)
 	case dilation[0] < 1 || dilation[1] < 1:
 		return n.unsupported("dilations are %v", dilation)
 	case t.groups < 1 || t.in != x[1] || t.in%t.groups != 0:

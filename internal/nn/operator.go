@@ -118,7 +118,8 @@ func (n *Network) mixesImages(l *Layer, op Operator) bool {
 	out, err := n.tryOperator(l, op, batch)
 	if err != nil { // a baked-in batch of 1
 		return false
-	} // Of those that are too large to try, the shape has said it.
+	}
+	// What is too large to try has no elements here: of it the shape has said enough.
 	for i, name := range l.Out {
 		if name == "" || i >= len(out) || len(out[i].Shape) == 0 || out[i].Shape[0] != batch {
 			continue

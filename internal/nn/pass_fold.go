@@ -97,7 +97,7 @@ func (n *Network) ofMaps(l *Layer) []*Layer {
 	shape := []int{x.Shape[0], x.Shape[1], 1, 1}
 	pixel := &Value{Name: n.uniqueName(x.Name + "_pixel"), Shape: shape}
 	n.Values[pixel.Name] = pixel
-	scaled := &Value{Name: n.uniqueName(y.Name + "_pixel"), Shape: slices.Clone(shape)}
+	scaled := &Value{Name: n.uniqueName(y.Name + "_pixel"), Shape: slices.Clone(shape), Stats: y.Stats}
 	n.Values[scaled.Name] = scaled
 	before := &Layer{Name: n.uniqueLayer(l.Name + "_pixel"), Op: Reshape{shape}, In: []string{x.Name}, Out: []string{pixel.Name}}
 	after := &Layer{Name: n.uniqueLayer(l.Name + "_vector"), Op: Flatten{}, In: []string{scaled.Name}, Out: []string{y.Name}}

@@ -36,7 +36,15 @@ func Outline(n *onnx.Node, opset int64, in []*Tensor) (out []*Tensor, err error)
 		return nil, nil
 	}
 	defer recovered(&err)
-	return rule(&call{n, opset, in}), nil
+	out = rule(&call{n, opset, in})
+	for _, t := range out {
+		for _, d := range t.Shape {
+			if d < 0 {
+				fail("output of shape %v", t.Shape)
+			}
+		}
+	}
+	return out, nil
 }
 
 func outlineSame(c *call) []*Tensor {
@@ -82,12 +90,14 @@ func outlineBlocks(c *call) []*Tensor {
 		fail("blocks of %d of %v", b, x.Shape)
 	}
 	shape := slices.Clone(x.Shape)
+	whole := shape[2]%b == 0 && shape[3]%b == 0
 	if c.node.OpType == "DepthToSpace" {
+		whole = shape[1]%(b*b) == 0
 		shape[1], shape[2], shape[3] = shape[1]/(b*b), shape[2]*b, shape[3]*b
 	} else {
 		shape[1], shape[2], shape[3] = shape[1]*b*b, shape[2]/b, shape[3]/b
 	}
-	if count(shape) != count(x.Shape) {
+	if !whole {
 		fail("blocks of %d of %v", b, x.Shape)
 	}
 	return one(&Tensor{Type: x.Type, Shape: shape})

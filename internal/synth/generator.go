@@ -15,7 +15,7 @@ import (
 // Options say what a generator makes.
 type Options struct {
 	Height, Width, Channels int
-	Latent                  int // length of the noise vector; default 256
+	Latent                  int // numbers of noise for an image; default 256
 	Features                int // channels before the last convolution at 32 x 32; default 64
 
 	// Pixels is how the network that will see the images wants them. Generated maps have mean 0 and deviation 1 per
@@ -25,15 +25,15 @@ type Options struct {
 	// NoClip leaves out the clip.
 	NoClip bool
 
-	// Classes makes the generator conditional: noise is multiplied by a vector that is learnt for each class (GDFQ, Xu et
-	// al. 2020). 0: it is not. Labels then holds a class for each image of a step; it is read when a program runs.
+	// Classes makes the generator conditional: noise, and 64 ones behind it, are multiplied by a vector that is learnt for each class
+	// (GDFQ, Xu et al. 2020, without the ones). 0: it is not. Labels then holds a class for each image of a step; it is read when a program runs.
 	Classes int
 	Labels  []int
 }
 
 // Generator turns noise into batches of images.
 type Generator struct {
-	Z       *engine.Tensor // noise, filled by the caller
+	Z       *engine.Tensor // noise, filled by Draw
 	Image   *engine.Tensor // what the network takes
 	Params  []*engine.Param
 	Classes int // of a conditional one
@@ -107,8 +107,9 @@ func (g *Generator) Draw(z []float32, r *random.Stream) {
 		return
 	}
 	for row := range slices.Chunk(z, g.Z.C) {
-		for i := range row[len(row)-conditions:] {
-			row[len(row)-conditions+i] = 1
+		ones := row[len(row)-conditions:]
+		for i := range ones {
+			ones[i] = 1
 		}
 	}
 }
