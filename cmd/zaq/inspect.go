@@ -17,8 +17,8 @@ expected to run (a prediction by the rules of 1.30), or why it stays float.
 Usage:
     zaq inspect MODEL.onnx [FLAGS]
 
-        --precision P       of a float model: what it would be in wXaY, and run as (quantized by squant for that; no file
-                            is written)
+        --precision P       of a float model: what it would be and run as in wXaY (quantized by squant for that, and not
+                            written)
         --scheme S          with --precision: deploy (default) or paper
         --json              as JSON
 ` + preprocessUsage + `
@@ -37,7 +37,7 @@ type inspectOptions struct {
 func (o *inspectOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.StringVar(&o.precision, "precision", "", "")
-	flags.StringVar(&o.scheme, "scheme", "", "")
+	flags.StringVar(&o.scheme, "scheme", "deploy", "")
 	o.preprocess.addFlags(flags)
 }
 
@@ -50,7 +50,7 @@ func newInspectCommand(a *app) *cobra.Command {
 	}
 	o.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if o.scheme != "" && o.precision == "" {
+		if cmd.Flags().Changed("scheme") && o.precision == "" {
 			return &usageError{text: "--scheme says how to quantize: --precision is missing", hint: seeHelp(cmd)}
 		}
 		if err := o.preprocess.check(); err != nil {

@@ -48,7 +48,7 @@ func (o *trainOptions) addFlags(flags *pflag.FlagSet) {
 	d := zaq.DefaultTrainOptions()
 	flags.StringVar(&o.Data, "data", "", "")
 	flags.StringVarP(&o.output, "output", "o", "", "")
-	flags.StringVar(&o.Arch, "arch", "", "")
+	flags.StringVar(&o.Arch, "arch", d.Arch, "")
 	flags.StringVar(&o.init, "init", "", "")
 	flags.IntVar(&o.Epochs, "epochs", d.Epochs, "")
 	flags.IntVar(&o.Batch, "batch", d.Batch, "")
@@ -85,7 +85,7 @@ func newTrainCommand(a *app) *cobra.Command {
 			o.WeightDecay = -1 // 0 is 0 here, and the default in the library
 		}
 		if o.init != "" {
-			if o.Arch != "" {
+			if cmd.Flags().Changed("arch") {
 				return &usageError{text: "--arch and --init: one of them says what the network is", hint: seeHelp(cmd)}
 			}
 			if err := o.Check(); err != nil {
