@@ -122,16 +122,21 @@ func unsqueeze(c *call) []*Tensor {
 
 func transpose(c *call) []*Tensor {
 	x := c.arg(0)
+	return one(permuted(x, c.permutation(len(x.Shape))))
+}
+
+// permutation returns the axes that a Transpose takes one after the other.
+func (c *call) permutation(rank int) []int {
 	perm, ok := c.ints("perm")
 	if !ok {
-		for a := range x.Shape {
-			perm = append(perm, len(x.Shape)-1-a)
+		for a := range rank {
+			perm = append(perm, rank-1-a)
 		}
 	}
-	if len(perm) != len(x.Shape) {
-		fail("perm %v of %v", perm, x.Shape)
+	if len(perm) != rank {
+		fail("perm %v of %d axes", perm, rank)
 	}
-	return one(permuted(x, axes(perm, len(x.Shape))))
+	return axes(perm, rank)
 }
 
 func concat(c *call) []*Tensor {

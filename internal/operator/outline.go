@@ -67,18 +67,9 @@ func outlineResize(c *call) []*Tensor {
 
 func outlineTranspose(c *call) []*Tensor {
 	x := c.arg(0)
-	perm, ok := c.ints("perm")
-	if !ok {
-		for a := range x.Shape {
-			perm = append(perm, len(x.Shape)-1-a)
-		}
-	}
-	if perm = axes(perm, len(x.Shape)); len(perm) != len(x.Shape) {
-		fail("permutation %v of %v", perm, x.Shape)
-	}
-	shape := make([]int, len(perm))
-	for i, a := range perm {
-		shape[i] = x.Shape[a]
+	var shape []int
+	for _, a := range c.permutation(len(x.Shape)) {
+		shape = append(shape, x.Shape[a])
 	}
 	return one(&Tensor{Type: x.Type, Shape: shape})
 }
