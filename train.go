@@ -1,7 +1,6 @@
 package zaq
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -68,11 +67,11 @@ func (o TrainOptions) Check() error {
 	if o.Resume && o.CheckpointDir == "" {
 		return errResumeFromNowhere
 	}
-	return oneOf("arch", cmp.Or(o.Arch, Architectures[0]), Architectures...)
+	return oneOf("arch", o.withDefaults().Arch, Architectures...)
 }
 
 func (o TrainOptions) withDefaults() TrainOptions {
-	if o.Arch == "" && o.Init == nil {
+	if o.Arch == "" {
 		o.Arch = Architectures[0]
 	}
 	if o.Epochs == 0 {

@@ -84,20 +84,17 @@ func newTrainCommand(a *app) *cobra.Command {
 		if o.WeightDecay == 0 {
 			o.WeightDecay = -1 // 0 is 0 here, and the default in the library
 		}
+		if o.init != "" && cmd.Flags().Changed("arch") {
+			return &usageError{text: "--arch and --init: one of them says what the network is", hint: seeHelp(cmd)}
+		}
+		if err := o.Check(); err != nil {
+			return err
+		}
 		if o.init != "" {
-			if cmd.Flags().Changed("arch") {
-				return &usageError{text: "--arch and --init: one of them says what the network is", hint: seeHelp(cmd)}
-			}
-			if err := o.Check(); err != nil {
-				return err
-			}
 			var err error
 			if o.Init, err = a.load(o.init, &preprocessFlags{}); err != nil {
 				return err
 			}
-		}
-		if err := o.Check(); err != nil {
-			return err
 		}
 		return a.train(cmd.Context(), &o)
 	}
