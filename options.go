@@ -107,7 +107,7 @@ type ZAQOptions struct {
 	RangeSteps int  // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
 	NoClip     bool // let G paint pixels outside 0..255
 	PassGrad   bool // straight-through gradient outside a quantizer's range too; cut there otherwise
-	KeepBest   bool // keep the weights that agree best with P on held-back generated images, not the last step's
+	KeepBest   bool // keep those weights on the way that agree best with P on held-back generated images, not the last or those of the start
 }
 
 // DefaultZAQOptions returns the values that zeros stand for, but for the learning rate of 2-bit weights.

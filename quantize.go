@@ -17,7 +17,7 @@ type Result struct {
 
 	Layers    []LayerCost `json:"layers"`              // one for each quantized convolution and linear layer, in graph order
 	Steps     int         `json:"steps,omitempty"`     // training steps done
-	Kept      int         `json:"kept,omitempty"`      // the step whose weights were kept
+	Kept      int         `json:"kept,omitempty"`      // the step whose weights were kept; 0: those of the start
 	Agreement float64     `json:"agreement,omitempty"` // share of held-back images that P and Q label alike: generated ones, with rtn and CalibrationDir the user's
 
 	Elapsed time.Duration `json:"elapsed_ns"` // without what earlier runs of a resumed one took

@@ -47,8 +47,8 @@
 // # What it does not do
 //
 // No test image is ever consulted. (Method "ft", the reference for all others, learns from the training part of Data.) Ranges come from generated images (or from unlabelled ones of your own in
-// CalibrationDir), and the weights that are kept are the last ones, or with KeepBest those that agree best with the
-// float network on generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
+// CalibrationDir), and the weights that are kept are the last ones, those of the start or with KeepBest others on the way,
+// whichever agree best with the float network on generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
 // flows back.
 //
 // Per-tensor weights (PerTensor) exist for runtimes that know nothing else. They cost accuracy at every

@@ -89,7 +89,7 @@ type Result struct {
 	Placement *nn.Placement
 	Costs     []Cost
 	Steps     int     // of training done
-	Kept      int     // the step whose weights were kept
+	Kept      int     // the step whose weights were kept; 0: those of the start
 	Agreement float64 // share of the held-back generated images that P and Q label alike
 }
 

@@ -22,7 +22,7 @@ type TuneOptions struct {
 
 	RangeSteps int  // steps of Q during which activation ranges move
 	PassGrad   bool // gradients pass outside of quantizers' ranges
-	KeepLast   bool // keep the last weights, not those with the best agreement
+	KeepBest   bool // of all checks, not only of the last weights and those of the start
 }
 
 // checks is how often agreement on the held-back images is measured once ranges are frozen.
@@ -57,13 +57,14 @@ type tuning struct {
 	adam         *engine.Adam
 	step         int // of Q, done
 
-	best snapshot
-	keep *keeper
+	start [][]float32 // Q's parameters before its first step; nil where it follows labels, not P
+	best  snapshot
+	keep  *keeper
 }
 
 // snapshot is what Q was at its best.
 type snapshot struct {
-	step      int
+	step      int // 0: the start
 	agreement float64
 	params    [][]float32
 }
@@ -77,6 +78,9 @@ func newTuning(t *twins, prep preparation, adam *engine.Adam, newCriterion func(
 	}
 	if r.crit, err = newCriterion(); err != nil {
 		return nil, err
+	}
+	if t.real == nil {
+		r.start = valuesOf(r.q.Params)
 	}
 	r.sgd = engine.NewSGD(r.q.Params, r.tune.Momentum, r.tune.Decay, true)
 	spec := engine.Spec{Batch: t.o.Generator.Batch, Threads: t.o.Threads}
@@ -217,14 +221,19 @@ func (r *tuning) checkParams() error {
 	return nil
 }
 
-// check compares P and Q on the held-back images, a few times after ranges are frozen, and remembers the best.
-// A second check of the same step changes nothing.
+// check compares P and Q on the held-back images at the end and, where the best is to be kept, a few times after ranges
+// are frozen, and remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
+// training that does not help is not kept. A second check of the same step changes nothing.
 func (r *tuning) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	every := max(1, (r.tune.Steps-r.tune.RangeSteps)/checks)
-	if r.tune.KeepLast || r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
+	every := r.tune.Steps
+	if r.tune.KeepBest {
+		every = (r.tune.Steps - r.tune.RangeSteps) / checks
+	}
+	every = max(1, every)
+	if r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
 		return nil
 	}
 	a, err := r.poolSeen.agreement(ctx, r.pool)
@@ -234,8 +243,18 @@ func (r *tuning) check(ctx context.Context) error {
 	if err := r.checkParams(); err != nil {
 		return err
 	}
+	now := valuesOf(r.q.Params)
+	if r.best.params == nil && r.start != nil {
+		setValues(r.q.Params, r.start)
+		began, err := r.poolSeen.agreement(ctx, r.pool)
+		setValues(r.q.Params, now) // before anything that saves them
+		if err != nil {
+			return err
+		}
+		r.best = snapshot{0, began, r.start}
+	}
 	if r.best.params == nil || a >= r.best.agreement {
-		r.best = snapshot{r.step, a, valuesOf(r.q.Params)}
+		r.best = snapshot{r.step, a, now}
 	}
 	return nil
 }

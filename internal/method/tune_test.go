@@ -51,7 +51,7 @@ func TestTuning(t *testing.T) {
 		o.Place.WBits = 3
 		o.KeepBias = true // so that there is something to learn
 		o.Source = test.source
-		o.Tune.Steps, o.Tune.KeepLast, o.Tune.LR = 40, true, 0.02
+		o.Tune.Steps, o.Tune.LR = 40, 0.02
 		o.GDFQ = GDFQOptions{Statistics: 0.1, Distill: 1, Temperature: 4}
 		o.Synth = synth.ImageOptions{Count: 16, Batch: 8, Steps: 3, LR: 0.1, Class: 1, TV: 1e-3, L2: 1e-3, BN: 1, Compete: 0.2, Shift: 1}
 		var figures []float64

@@ -38,7 +38,7 @@ func TestZAQ(t *testing.T) {
 	if !slices.Equal(phases, []string{"warm up", "calibrate", "train"}) {
 		t.Errorf("phases %q", phases)
 	}
-	if r.Steps != 8 || r.Kept < 1 || r.Kept > 8 || r.Agreement <= 0.2 || len(r.Costs) != 10 {
+	if r.Steps != 8 || r.Kept < 0 || r.Kept > 8 || r.Agreement <= 0.2 || len(r.Costs) != 10 {
 		t.Errorf("%d steps, %d kept, agreement %g, %d costs", r.Steps, r.Kept, r.Agreement, len(r.Costs))
 	}
 	checkCalibrated(t, r)
@@ -67,7 +67,7 @@ func ready(t *testing.T, net *nn.Network, o Options, n int) *tuning {
 func TestZAQApproachesP(t *testing.T) {
 	o := tiny(t)
 	o.Place.WBits = 3
-	o.Tune.Steps, o.Tune.KeepLast = 60, true
+	o.Tune.Steps = 60
 	r := ready(t, tinyNet(t), o, 48)
 	distance := func() float64 {
 		v, err := r.viewer(16, nil)
@@ -171,6 +171,7 @@ func straying(t *testing.T) Options {
 // The best of the checks is what a run returns: the same as a run that ended there.
 func TestZAQKeepsTheBest(t *testing.T) {
 	o := straying(t)
+	o.Tune.KeepBest = true
 	net := balanced(t, o)
 	best, err := ZAQ(context.Background(), net, o)
 	if err != nil {
@@ -179,13 +180,13 @@ func TestZAQKeepsTheBest(t *testing.T) {
 	if best.Kept < 1 || best.Kept > 5 || best.Steps != 8 {
 		t.Fatalf("step %d of %d was kept", best.Kept, best.Steps)
 	}
-	o.Tune.KeepLast = true
-	last, err := ZAQ(context.Background(), net, o)
+	o.Tune.KeepBest = false
+	first, err := ZAQ(context.Background(), net, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last.Kept != 8 || last.Agreement > best.Agreement-0.2 || reflect.DeepEqual(last.Net, best.Net) {
-		t.Errorf("last: step %d, agreement %g, best %g", last.Kept, last.Agreement, best.Agreement)
+	if first.Kept != 0 || first.Agreement >= best.Agreement || reflect.DeepEqual(first.Net, best.Net) {
+		t.Errorf("of the first and the last: step %d, agreement %g, best %g", first.Kept, first.Agreement, best.Agreement)
 	}
 	o.Tune.Steps = best.Kept
 	ended, err := ZAQ(context.Background(), net, o)
@@ -197,10 +198,30 @@ func TestZAQKeepsTheBest(t *testing.T) {
 	}
 }
 
+// Where no step helps, Q is returned as it began.
+func TestZAQKeepsTheStart(t *testing.T) {
+	o := straying(t)
+	o.Tune.RangeSteps = 0
+	net := balanced(t, o)
+	o.Tune.Schedule = func(int, int) float64 { return 1e5 }
+	got, err := ZAQ(context.Background(), net, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Tune.Steps = 0
+	start, err := ZAQ(context.Background(), net, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Kept != 0 || got.Steps != 8 || got.Agreement != start.Agreement || !reflect.DeepEqual(got.Net, start.Net) {
+		t.Errorf("step %d of %d was kept, agreement %g, %g of the start", got.Kept, got.Steps, got.Agreement, start.Agreement)
+	}
+}
+
 // A run that went on from any checkpoint ends in the bits of an unbroken one, whatever the number of threads.
 func TestZAQResume(t *testing.T) {
 	o := straying(t)
-	o.Tune.RangeSteps = 4
+	o.Tune.RangeSteps, o.Tune.KeepBest = 4, true
 	net := balanced(t, o)
 	o.Threads = 1
 	o.Every = time.Nanosecond
@@ -303,7 +324,7 @@ func TestZAQLayersResume(t *testing.T) {
 // An interruption saves the run, so that nothing is lost, and is what the caller hears of.
 func TestZAQStopped(t *testing.T) {
 	o := tiny(t)
-	o.Tune.Steps, o.Tune.KeepLast = 6, true
+	o.Tune.Steps = 6
 	o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")
 	for _, stop := range []struct {
 		phase string

@@ -71,6 +71,18 @@ bad    Gemm  4  float        19.0        9.0   300 B
 	}
 }
 
+func TestKept(t *testing.T) {
+	for kept, want := range map[int]string{
+		150: "kept step 150 of 200: labels 64.26 % of held-back images as the float network does",
+		0:   "kept the start, which none of 200 steps bettered (a smaller --lr may): labels 64.26 % of held-back images as the float network does",
+	} {
+		r := zaq.Result{Steps: 200, Kept: kept, Agreement: 0.6426}
+		if got := text(t, func(w io.Writer) error { return Result(w, &r, 10) }); strings.Split(got, "\n")[1] != want {
+			t.Errorf("got\n%swant\n%s", got, want)
+		}
+	}
+}
+
 func TestEvaluation(t *testing.T) {
 	e := &zaq.Evaluation{N: 10000, Top1: 9173, Top5: 9968}
 	want := "top-1  91.73 %  (9,173 of 10,000)\ntop-5  99.68 %  (9,968 of 10,000)\n"

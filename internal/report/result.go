@@ -46,8 +46,11 @@ func Result(w io.Writer, r *zaq.Result, most int) error {
 	fmt.Fprintf(w, "%s %s, scheme %s, seed %d, %s kernels, %s\n",
 		r.Method, r.Precision, r.Scheme, r.Seed, r.Kernels, r.Elapsed.Round(time.Second/10))
 	if r.Steps > 0 {
-		fmt.Fprintf(w, "kept step %d of %d: labels %.2f %% of held-back images as the float network does\n",
-			r.Kept, r.Steps, 100*r.Agreement)
+		kept := fmt.Sprintf("kept step %d of %d", r.Kept, r.Steps)
+		if r.Kept == 0 {
+			kept = fmt.Sprintf("kept the start, which none of %d steps bettered (a smaller --lr may)", r.Steps)
+		}
+		fmt.Fprintf(w, "%s: labels %.2f %% of held-back images as the float network does\n", kept, 100*r.Agreement)
 	}
 	return Layers(w, r.Layers, most)
 }
