@@ -45,6 +45,8 @@ type ExportOptions struct {
 // ONNX Runtime's quantizer would give: <t>_QuantizeLinear_Output, <t>_DequantizeLinear_Output,
 // <w>_quantized, <w>_scale and <w>_zero_point.
 //
+// Inputs are declared as in the source (Port); what leads from there to the network's own form comes first.
+//
 // Two things are changed on the way. A Clip (ReLU6) that only a FakeQuant reads goes into the bounds of its
 // integers, which is the same function. And a channel whose int32 bias would overflow gets coarser weights.
 func Export(n *Network, o ExportOptions) (*onnx.Model, error) {
@@ -75,6 +77,7 @@ func Export(n *Network, o ExportOptions) (*onnx.Model, error) {
 			return nil, fmt.Errorf("export: node %q (%s): %w", l.Name, l.Op.Kind(), err)
 		}
 	}
+	e.ports()
 	return &onnx.Model{
 		IRVersion:       irVersion(opset),
 		Opsets:          e.opsets(opset),
@@ -204,7 +207,8 @@ func (e *exporter) metadata() []onnx.Property {
 // border declares the inputs and outputs.
 func (e *exporter) border() {
 	for _, name := range e.n.Inputs {
-		e.g.Inputs = append(e.g.Inputs, e.valueInfo(name, name, onnx.Float))
+		shape, typ := e.n.Declared(name)
+		e.g.Inputs = append(e.g.Inputs, e.info(name, shape, typ))
 	}
 	for _, name := range e.n.Outputs {
 		e.g.Outputs = append(e.g.Outputs, e.valueInfo(name, name, e.n.Values[name].elementType()))
@@ -213,8 +217,13 @@ func (e *exporter) border() {
 
 // valueInfo declares a tensor with the shape that the network knows of the tensor named like.
 func (e *exporter) valueInfo(name, like string, t onnx.DataType) *onnx.ValueInfo {
+	return e.info(name, e.n.Values[like].Shape, t)
+}
+
+// info declares a tensor.
+func (e *exporter) info(name string, shape []int, t onnx.DataType) *onnx.ValueInfo {
 	info := &onnx.ValueInfo{Name: name, Type: t}
-	for _, d := range e.n.Values[like].Shape {
+	for _, d := range shape {
 		dim := onnx.Dim{Size: int64(d)}
 		switch {
 		case d == Batch && e.n.BatchDim == "":

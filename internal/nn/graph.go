@@ -119,6 +119,7 @@ func (n *Network) Clone() *Network {
 		Layers:  make([]*Layer, len(n.Layers)),
 		Values:  make(map[string]*Value, len(n.Values)),
 
+		Ports:    maps.Clone(n.Ports),
 		Opset:    n.Opset,
 		Domains:  maps.Clone(n.Domains),
 		Metadata: maps.Clone(n.Metadata),

@@ -42,7 +42,8 @@ func (e *UnsupportedError) Error() string {
 // Operators with several spellings come out in one: padding resolved, Gemm's weights as [M,K], indices not
 // negative, pooling over the whole plane as GlobalAveragePool. Nodes that do nothing at inference are dropped,
 // and so is what only computes a constant. QuantizeLinear and DequantizeLinear around a tensor become one
-// FakeQuant; DequantizeLinear of a constant becomes a constant on a grid. The names of inputs and outputs stay.
+// FakeQuant; DequantizeLinear of a constant becomes a constant on a grid. The names of inputs and outputs stay; inputs
+// that are no float32 tensors, or images with channels last, become such (Port).
 //
 // The batch axis must be symbolic or 1; a baked-in 1 is generalised (BatchDim is then ""). Other axes must be
 // known. An operator outside this package's set is an *UnsupportedError; contradictory shapes and constants
@@ -91,6 +92,11 @@ type importer struct {
 	batched    map[string]*twice            // constants that depend on the batch size
 	reasons    map[string]error             // why a layer is an Operator, by its name
 	opsets     map[string]int64             // by domain
+
+	channelsLast map[string]bool   // tensors that the file has as [N, H, W, C] and the network as [N, C, H, W]
+	transposed   map[string]string // of these, made [N, H, W, C] again
+	bytes        map[string]bool   // inputs of uint8, moved perhaps: the network has them as float32
+	half         bool              // the file computes in float16, the network in float32
 }
 
 func newImporter(m *onnx.Model, opset int64) *importer {
@@ -99,6 +105,7 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		net: &Network{
 			Name:   g.Name,
 			Values: make(map[string]*Value),
+			Ports:  make(map[string]Port),
 			Opset:  opset,
 		},
 		graph:        g,
@@ -117,6 +124,11 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		batched:      make(map[string]*twice),
 		reasons:      make(map[string]error),
 		opsets:       map[string]int64{"": opset},
+
+		channelsLast: channelsLastInputs(g),
+		transposed:   make(map[string]string),
+		bytes:        make(map[string]bool),
+		half:         isHalf(g),
 	}
 	if len(m.Metadata) > 0 {
 		im.net.Metadata = make(map[string]string)
@@ -154,57 +166,12 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 	return im
 }
 
-// inputs makes the network's inputs of the graph's. Until IR version 4 initializers had to be listed among
-// them; such are constants all the same.
-func (im *importer) inputs() error {
-	for _, v := range im.graph.Inputs {
-		if im.initializers[v.Name] != nil {
-			continue
-		}
-		if v.Type != onnx.Float {
-			return fmt.Errorf("input %q: elements are %v, only float32 is supported", v.Name, v.Type)
-		}
-		if len(v.Shape) == 0 {
-			return fmt.Errorf("input %q: shape is not known or has no batch axis", v.Name)
-		}
-		shape := make([]int, len(v.Shape))
-		shape[0] = Batch
-		for i, d := range v.Shape[1:] {
-			if d.Size < 1 || d.Size > maxElements {
-				return fmt.Errorf("input %q: size of axis %d must be known", v.Name, i+1)
-			}
-			shape[i+1] = int(d.Size)
-		}
-		if size(shape) > maxElements {
-			return fmt.Errorf("input %q: %v has too many elements", v.Name, shape)
-		}
-		batch := ""
-		switch d := v.Shape[0]; {
-		case d.Size == 1:
-			im.bakedBatch = true
-		case d.Size >= 0:
-			return fmt.Errorf("input %q: batch is fixed to %d, want a symbolic axis or 1", v.Name, d.Size)
-		case d.Param == "":
-			batch = "N"
-		default:
-			batch = d.Param
-		}
-		if len(im.net.Inputs) > 0 && batch != im.net.BatchDim {
-			return fmt.Errorf("input %q: batch axis %q differs from %q of %q", v.Name, batch, im.net.BatchDim, im.net.Inputs[0])
-		}
-		im.net.BatchDim = batch
-		im.net.Inputs = append(im.net.Inputs, v.Name)
-		im.net.Values[v.Name] = &Value{Name: v.Name, Shape: shape}
-	}
-	if len(im.net.Inputs) == 0 {
-		return errors.New("graph has no inputs")
-	}
-	return nil
-}
-
 // node imports the i-th node of the graph.
 func (im *importer) node(i int, on *onnx.Node) error {
 	n := &node{Node: on, im: im, name: im.nodeName(i, on)}
+	if err := n.widen(); err != nil {
+		return n.wrap(err)
+	}
 	if err := n.read(); err != nil {
 		return n.wrap(err)
 	}
@@ -222,6 +189,12 @@ func (n *node) read() error {
 		if _, ok := im.integers[name]; ok && !(i == 0 && readsIntegers[n.OpType]) {
 			return n.unsupported("reads the integer tensor %q", name)
 		}
+	}
+	if err := n.bytes(); err != nil {
+		return err
+	}
+	if dropped, err := n.channelsFirst(); dropped || err != nil {
+		return err
 	}
 	if fold, err := n.foldable(); err != nil {
 		return err
@@ -320,8 +293,16 @@ func (im *importer) outputs() error {
 			}
 			constants++
 		}
+		if im.bytes[v.Name] {
+			return fmt.Errorf("output %q has the bytes of an input", v.Name)
+		}
 		if im.net.Values[v.Name] == nil || constants == len(im.graph.Outputs) {
 			return fmt.Errorf("output %q is not computed from the inputs", v.Name)
+		}
+		if im.half && v.Type == onnx.Float16 && im.net.Values[v.Name].elementType() == onnx.Float {
+			if err := im.narrowOutput(v.Name); err != nil {
+				return err
+			}
 		}
 		im.net.Outputs = append(im.net.Outputs, v.Name)
 	}
@@ -384,7 +365,7 @@ func (im *importer) constant(name string) (*Value, error) {
 
 // addTensor adds the constant t under a name.
 func (im *importer) addTensor(name string, t *onnx.Tensor) (*Value, error) {
-	v := &Value{Name: name, Shape: make([]int, len(t.Dims)), Type: t.Type}
+	v := &Value{Name: name, Shape: make([]int, len(t.Dims)), Type: im.widened(t.Type)}
 	for i, d := range t.Dims {
 		v.Shape[i] = saturate(d)
 	}
@@ -399,7 +380,7 @@ func (im *importer) addTensor(name string, t *onnx.Tensor) (*Value, error) {
 		return nil, err
 	}
 	im.net.Values[name] = v
-	im.types[name] = t.Type
+	im.types[name] = v.Type
 	return v, nil
 }
 

@@ -117,7 +117,11 @@ func (n *node) evaluate(which int) ([]*operator.Tensor, error) {
 			if v == nil {
 				return nil, fmt.Errorf("no tensor %q", name)
 			}
-			in[i] = &operator.Tensor{Type: v.elementType(), Shape: withBatch(v.Shape, batch)}
+			shape := v.Shape
+			if n.im.channelsLast[n.Inputs[i]] {
+				shape = permuted(shape, toChannelsLast)
+			}
+			in[i] = &operator.Tensor{Type: v.elementType(), Shape: withBatch(shape, batch)}
 		}
 	}
 	return operator.Eval(n.Node, n.im.opset, in)

@@ -117,7 +117,7 @@ func (n *node) addOperator(in []string) error {
 func (im *importer) declared(name string) onnx.DataType {
 	for _, v := range slices.Concat(im.graph.Outputs, im.graph.Values) {
 		if v.Name == name {
-			return v.Type
+			return im.widened(v.Type)
 		}
 	}
 	return onnx.Undefined

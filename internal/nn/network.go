@@ -21,6 +21,8 @@ type Network struct {
 	Layers  []*Layer
 	Values  map[string]*Value // every tensor, by name
 
+	Ports map[string]Port // inputs that files have in another form
+
 	Opset    int64             // of the default domain, as the file had it
 	Domains  map[string]int64  // the other operator sets of the file
 	Metadata map[string]string // free metadata of the file
