@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
 	"zaq/internal/operator"
 )
 
@@ -21,8 +22,7 @@ func compile(n *nn.Network, o options) (*Program, error) {
 		c.uses[name]++
 	}
 	for i, name := range n.Inputs {
-		r := c.newReal(name)
-		r.input = i
+		c.input(i, name)
 	}
 	for _, l := range n.Layers {
 		if c.absorbed[l] {
@@ -296,7 +296,8 @@ func (c *compiler) finish() (*Program, error) {
 		p.outputs = append(p.outputs, infoOf(c.n.Values[name]))
 	}
 	for _, name := range c.n.Inputs {
-		p.inputs = append(p.inputs, infoOf(c.n.Values[name]))
+		shape, typ := c.n.Declared(name)
+		p.inputs = append(p.inputs, Info{Name: name, DType: typ.String(), Shape: shape, ChannelsLast: c.n.Port(name).ChannelsLast})
 	}
 	p.steps = c.steps
 	p.tensors = c.tensors
@@ -312,5 +313,9 @@ func (c *compiler) finish() (*Program, error) {
 }
 
 func infoOf(v *nn.Value) Info {
-	return Info{Name: v.Name, DType: "float32", Shape: slices.Clone(v.Shape)}
+	typ := v.Type
+	if typ == onnx.Undefined {
+		typ = onnx.Float
+	}
+	return Info{Name: v.Name, DType: typ.String(), Shape: slices.Clone(v.Shape)}
 }

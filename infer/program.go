@@ -33,11 +33,14 @@ type Program struct {
 // Info describes an input or output.
 type Info struct {
 	Name  string
-	DType string // "float32"
+	DType string // of the file: "float32", "float16" or, of an input, "uint8"; a Tensor has the values as float32
 	Shape []int  // -1 stands for the batch
+
+	ChannelsLast bool // of an input: an image [N, H, W, C]
 }
 
-// Tensor is a batch of inputs or outputs in the order of ONNX, the last axis first.
+// Tensor is a batch of inputs or outputs in the order of ONNX, the last axis first. The values of an input of uint8 are whole
+// numbers from 0 to 255; those of one of float16 are rounded to that.
 type Tensor struct {
 	Name  string // may be left out of inputs: their order is that of Inputs
 	Shape []int  // with the batch

@@ -159,7 +159,7 @@ func (c *compiler) float(l *nn.Layer) error {
 			continue
 		}
 		v := c.n.Values[name]
-		if v.Type != onnx.Float && v.Type != onnx.Undefined || !c.ofImages(v) {
+		if v.Type != onnx.Float && v.Type != onnx.Float16 && v.Type != onnx.Undefined || !c.ofImages(v) {
 			continue // for layers of this step only
 		}
 		r := c.newReal(name)

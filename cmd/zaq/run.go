@@ -26,8 +26,8 @@ const runUsage = `Run a quantized model in integers, on one input, and show what
 Usage:
     zaq run MODEL.onnx --input FILE [FLAGS]
 
-        --input FILE        a PNG or JPEG of the size that the model takes, or a .npy with a batch of float32 inputs in
-                            the order of ONNX, as numpy.save writes it; once for each input of the model, in order
+        --input FILE        a PNG or JPEG of the size that the model takes, or a .npy, as numpy.save writes it, with
+                            inputs of the declared type and layout; once for each input of the model, in order
     -o, --output FILE       write the output as .npy; that of several outputs begins with their names: FILE.NAME.npy
         --requant R         ort (default; bit for bit as ONNX Runtime) or fixed (integers only)
         --threads N         goroutines at most; as many as there are processors otherwise
@@ -98,7 +98,7 @@ func (a *app) run(ctx context.Context, model string, o *runOptions) error {
 	inputs := make([]infer.Tensor, len(o.inputs))
 	for i, path := range o.inputs {
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
-			inputs[i], err = readArray(path)
+			inputs[i], err = readArray(path, p.Inputs()[i])
 		} else {
 			inputs[i], err = a.readImage(p, path, model, o)
 		}
@@ -120,12 +120,13 @@ func (a *app) run(ctx context.Context, model string, o *runOptions) error {
 	return r.Write(a.stdout)
 }
 
-func readArray(path string) (infer.Tensor, error) {
+// readArray reads the batch for an input, of its type.
+func readArray(path string, in infer.Info) (infer.Tensor, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return infer.Tensor{}, err
 	}
-	shape, data, err := npy.Decode(b)
+	shape, data, err := npy.Decode(b, in.DType)
 	if err != nil {
 		return infer.Tensor{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -143,11 +144,11 @@ func (a *app) readImage(p *infer.Program, path, model string, o *runOptions) (in
 		return infer.Tensor{}, err
 	}
 	spec := preprocess.Spec(m.Preprocessing())
-	x, err := spec.Picture(img.Pixels, img.H, img.W)
+	in := p.Inputs()[0]
+	x, err := spec.Picture(img.Pixels, img.H, img.W, in.ChannelsLast)
 	if err != nil {
 		return infer.Tensor{}, fmt.Errorf("%s and %s: %w", model, path, err)
 	}
-	in := p.Inputs()[0]
 	return infer.Tensor{Shape: append([]int{1}, in.Shape[1:]...), Data: x}, nil
 }
 

@@ -8,24 +8,35 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"zaq/internal/onnx"
 )
 
-// Decode returns the shape and the elements of a file of float32.
-func Decode(b []byte) (shape []int, data []float32, err error) {
+// Decode returns the shape and the elements of a file whose elements are of a type: "uint8", or "float32" or "float16",
+// where either will do.
+func Decode(b []byte, typ string) (shape []int, data []float32, err error) {
 	h, err := ReadHeader(bytes.NewReader(b))
 	if err != nil {
 		return nil, nil, err
 	}
-	if h.Kind != 'f' || h.Size != 4 {
-		return nil, nil, fmt.Errorf("elements of %d bytes, type %q: want float32", h.Size, h.Kind)
+	float := h.Kind == 'f' && (h.Size == 4 || h.Size == 2)
+	if integer := h.Kind == 'u' && h.Size == 1; typ == "uint8" && !integer || typ != "uint8" && !float {
+		return nil, nil, fmt.Errorf("elements of %d bytes, type %q: want %s", h.Size, h.Kind, typ)
 	}
 	if err := h.CheckSize(int64(len(b))); err != nil {
 		return nil, nil, err
 	}
 	body := b[h.Offset:]
-	data = make([]float32, len(body)/4)
+	data = make([]float32, len(body)/h.Size)
 	for i := range data {
-		data[i] = math.Float32frombits(h.Order.Uint32(body[4*i:]))
+		switch h.Size {
+		case 1:
+			data[i] = float32(body[i])
+		case 2:
+			data[i] = onnx.Float16Value(h.Order.Uint16(body[2*i:]))
+		default:
+			data[i] = math.Float32frombits(h.Order.Uint32(body[4*i:]))
+		}
 	}
 	return h.Shape, data, nil
 }

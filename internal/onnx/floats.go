@@ -38,6 +38,9 @@ func RoundFloat(x float32, typ DataType) float32 {
 	return x
 }
 
+// Float16Value returns the value of an IEEE 754 binary16 number.
+func Float16Value(bits uint16) float32 { return float16(bits) }
+
 // toFloat16 returns the nearest IEEE 754 binary16 number: infinity from 65520 on.
 func toFloat16(x float32) uint16 {
 	sign := uint16(math.Float32bits(x) >> 16 & 0x8000)

@@ -44,6 +44,26 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Pixels are the input of a network that takes bytes, and nothing else may be said of it.
+func TestBytes(t *testing.T) {
+	s, err := Bytes([]int{-1, 3, 4, 6})
+	want := &Spec{Scale: 1, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, Color: "rgb", Size: [2]int{4, 6}}
+	if err != nil || !reflect.DeepEqual(s, want) {
+		t.Errorf("%+v, %v, want %+v", s, err, want)
+	}
+	if err := s.CheckBytes(); err != nil {
+		t.Error(err)
+	}
+	for _, s := range []*Spec{imagenet(), nanodet(), gray()} {
+		if err := s.CheckBytes(); err == nil || !strings.Contains(err.Error(), "takes pixels as they are") {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if _, err := Bytes([]int{-1, 4, 4, 6}); err == nil {
+		t.Error("four channels are an image")
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	tests := []struct{ json, want string }{
 		{``, "EOF"},

@@ -59,6 +59,31 @@ func Assumed(shape []int) (*Spec, error) {
 	return s, nil
 }
 
+// Bytes is the preprocessing of an input of bytes, of which nothing else is known: pixels are what they are. The network
+// normalizes them itself.
+func Bytes(shape []int) (*Spec, error) {
+	s, err := Assumed(shape)
+	if err != nil {
+		return nil, err
+	}
+	s.Assumed = false
+	for c := range s.Mean {
+		s.Mean[c], s.Std[c] = 0, 1
+	}
+	return s, nil
+}
+
+// CheckBytes returns an error where pixels would not stay as they are: the network's input has bytes.
+func (s *Spec) CheckBytes() error {
+	for c := range s.Mean {
+		if s.Scale != 1 || s.Mean[c] != 0 || s.Std[c] != 1 {
+			return fmt.Errorf("preprocess: %s is uint8 and takes pixels as they are: scale must be 1, means 0 and deviations 1, not %v, %v, %v",
+				s.input(), s.Scale, s.Mean, s.Std)
+		}
+	}
+	return nil
+}
+
 // Parse reads the JSON form of a Spec and validates it. Left out, scale is 1, means 0, deviations 1, and
 // color is "rgb". A field that it does not know is an error: it could change what the numbers mean.
 func Parse(b []byte) (*Spec, error) {
