@@ -122,7 +122,9 @@ func noiseInputs(p *infer.Program, batch int) []infer.Tensor {
 		shape[0] = batch
 		x := infer.Tensor{Name: info.Name, Shape: shape, Data: make([]float32, size(shape))}
 		for i := range x.Data {
-			x.Data[i] = float32(r.NormFloat64())
+			if x.Data[i] = float32(r.NormFloat64()); info.DType == "uint8" {
+				x.Data[i] = float32(r.IntN(256))
+			}
 		}
 		in = append(in, x)
 	}

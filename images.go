@@ -49,6 +49,7 @@ func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int, see
 	pre := (*preprocess.Spec)(&m.pre)
 	input := m.net.Values[m.input].Shape
 	image := size(input[1:])
+	port := m.net.Port(m.input)
 	return set.Each(first, first+n, func(i int, img *dataset.Image) error {
 		pixels, err := pre.Fit(img.Pixels, img.H, img.W)
 		if err == nil && pre.Resize == "" && (input[2] != img.H || input[3] != img.W) {
@@ -60,7 +61,9 @@ func (m *Model) readInputs(dst []float32, set *dataset.Source, first, n int, see
 		if seen != nil {
 			seen(i-first, img)
 		}
-		pre.Apply(dst[(i-first)*image:(i-first+1)*image], pixels, 1)
+		x := dst[(i-first)*image : (i-first+1)*image]
+		pre.Apply(x, pixels, 1)
+		port.Round(x)
 		return nil
 	})
 }

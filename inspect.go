@@ -90,8 +90,8 @@ func Inspect(m *Model) *Summary {
 	s := &Summary{
 		Path: m.path, SHA256: m.SHA256(), Bytes: m.bytes, Opset: m.net.Opset,
 		Producer:      strings.TrimSpace(m.file.ProducerName + " " + m.file.ProducerVersion),
-		Inputs:        m.ports(m.net.Inputs, m.file.Graph.Inputs),
-		Outputs:       m.ports(m.net.Outputs, m.file.Graph.Outputs),
+		Inputs:        m.inputPorts(),
+		Outputs:       m.outputPorts(),
 		Operators:     map[string]int{},
 		Preprocessing: m.pre,
 		Quantized:     quantized(m.net.Metadata),
@@ -163,14 +163,22 @@ func InspectOptions(precision, scheme string) Options {
 	return Options{Method: "squant", Precision: precision, Scheme: scheme}
 }
 
-// ports describes the named values with the element types that the file gives them.
-func (m *Model) ports(names []string, infos []*onnx.ValueInfo) []Port {
+// inputPorts describes the inputs as the file declares them.
+func (m *Model) inputPorts() (ports []Port) {
+	for _, name := range m.net.Inputs {
+		shape, typ := m.net.Declared(name)
+		ports = append(ports, Port{Name: name, Type: typ.String(), Shape: shape})
+	}
+	return ports
+}
+
+// outputPorts describes the outputs, with the element types that the file gives them.
+func (m *Model) outputPorts() (ports []Port) {
 	types := map[string]onnx.DataType{}
-	for _, v := range infos {
+	for _, v := range m.file.Graph.Outputs {
 		types[v.Name] = v.Type
 	}
-	var ports []Port
-	for _, name := range names {
+	for _, name := range m.net.Outputs {
 		ports = append(ports, Port{Name: name, Type: types[name].String(), Shape: m.net.Values[name].Shape})
 	}
 	return ports

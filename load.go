@@ -66,9 +66,14 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 		return err
 	}
 	shape := m.net.Values[m.input].Shape
+	bytes := m.net.Port(m.input).Type == onnx.Uint8
 	guess := spec == nil
 	if guess {
-		if spec, err = preprocess.Assumed(shape); err != nil {
+		assume := preprocess.Assumed
+		if bytes {
+			assume = preprocess.Bytes
+		}
+		if spec, err = assume(shape); err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
@@ -88,6 +93,11 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	}
 	if err := final.CheckInput(shape); err != nil {
 		return fmt.Errorf("%s: %w", source, err)
+	}
+	if bytes {
+		if err := final.CheckBytes(); err != nil {
+			return fmt.Errorf("%s: %w", source, err)
+		}
 	}
 	if guess && final.Assumed {
 		c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",

@@ -38,6 +38,7 @@ type integerPredictor struct {
 	program  *infer.Program
 	pixels   []float32 // [batch, H, W, C]
 	channels int
+	last     bool // channels are last in the file, too
 	in, out  []infer.Tensor
 }
 
@@ -52,11 +53,12 @@ func (m *Model) integerPredictor(batch int, requant string) (*integerPredictor, 
 			Advice: "--engine fake runs float networks",
 		}
 	}
-	shape := slices.Clone(m.net.Values[m.input].Shape)
+	in := program.Inputs()[0]
+	shape := slices.Clone(in.Shape)
 	shape[0] = batch
 	values := make([]float32, size(shape))
 	return &integerPredictor{
-		program: program, pixels: make([]float32, size(shape)), channels: shape[1],
+		program: program, pixels: make([]float32, len(values)), channels: m.net.Values[m.input].Shape[1], last: in.ChannelsLast,
 		in: []infer.Tensor{{Shape: shape, Data: values}}, out: program.NewOutputs(batch),
 	}, nil
 }
@@ -69,6 +71,10 @@ func (p *integerPredictor) Shape(i int) []int { return p.out[i].Shape[1:] }
 
 func (p *integerPredictor) Run() error {
 	x := &p.in[0]
+	if p.last {
+		copy(x.Data, p.pixels)
+		return p.program.RunInto(context.Background(), p.out, p.in)
+	}
 	image := len(p.pixels) / x.Shape[0]
 	plane := image / p.channels
 	for i, v := range p.pixels {

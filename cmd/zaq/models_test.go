@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"zaq/internal/npy"
 	"zaq/internal/onnx"
 )
 
@@ -24,24 +25,45 @@ import (
 //	operator      with an operator of somebody's own
 //	unet          that ends in a map of 2 channels, 32 x 32, which a transposed convolution makes of 16 x 16
 //	detector      that ends in a map of 14 channels, 8 x 8, for two anchors and two classes
+//	nhwc          with images [N, H, W, C], normalized before they are transposed
+//	bytes         with images [N, H, W, C] of bytes
+//	half          of float16, with float16 images [N, H, W, C]
 func writeModel(kind, path string) error {
 	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan", folded: kind == "folded"}
 	side := int64(32)
 	if kind == "tiny" {
 		side = 8
 	}
-	x := b.convolution("conv1", "input", 3, 8, 2)
+	n := onnx.Dim{Size: -1, Param: "N"}
+	size := func(v int64) onnx.Dim { return onnx.Dim{Size: v} }
+	input := &onnx.ValueInfo{Name: "input", Type: onnx.Float, Shape: []onnx.Dim{n, size(3), size(side), size(side)}}
+	x := "input"
+	switch kind {
+	case "nhwc":
+		x = b.node("Sub", "mean", []string{x, b.constant("means", 0.1, 3)})
+	case "bytes":
+		input.Type = onnx.Uint8
+		x = b.node("Cast", "float", []string{x}, onnx.AttrI("to", int64(onnx.Float)))
+		x = b.node("Sub", "mean", []string{x, b.constant("means", 120, 3)})
+		x = b.node("Div", "deviation", []string{x, b.constant("deviations", 64, 1)})
+	case "half":
+		input.Type = onnx.Float16
+	}
+	switch kind {
+	case "nhwc", "bytes", "half":
+		input.Shape = []onnx.Dim{n, size(side), size(side), size(3)}
+		x = b.node("Transpose", "planes", []string{x}, onnx.AttrIs("perm", 0, 3, 1, 2))
+	}
+	x = b.convolution("conv1", x, 3, 8, 2)
 	half := x
 	x = b.convolution("conv2", x, 8, 16, 2)
 	switch kind {
-	case "good", "tiny", "folded", "nan", "detector", "unet":
+	case "good", "tiny", "folded", "nan", "detector", "unet", "nhwc", "bytes", "half":
 	case "operator":
 		x = b.node("Swirl", "strange", []string{x})
 	default:
 		return fmt.Errorf("no model of kind %q", kind)
 	}
-	n := onnx.Dim{Size: -1, Param: "N"}
-	size := func(v int64) onnx.Dim { return onnx.Dim{Size: v} }
 	output := &onnx.ValueInfo{Name: "logits", Type: onnx.Float, Shape: []onnx.Dim{n, size(10)}}
 	switch kind {
 	case "unet":
@@ -65,9 +87,19 @@ func writeModel(kind, path string) error {
 		Opsets:    []onnx.Opset{{Version: 13}},
 		Graph: &onnx.Graph{
 			Name: "small", Nodes: b.nodes, Initializers: b.constants,
-			Inputs:  []*onnx.ValueInfo{{Name: "input", Type: onnx.Float, Shape: []onnx.Dim{n, size(3), size(side), size(side)}}},
+			Inputs:  []*onnx.ValueInfo{input},
 			Outputs: []*onnx.ValueInfo{output},
 		},
+	}
+	if kind == "half" {
+		output.Type = onnx.Float16
+		for i, t := range b.constants {
+			v, err := t.Floats()
+			if err != nil {
+				return err
+			}
+			b.constants[i] = onnx.NewFloatsOf(t.Name, onnx.Float16, t.Dims, v)
+		}
 	}
 	return m.WriteFile(path)
 }
@@ -144,6 +176,15 @@ func writeImages(path, count string) error {
 		}
 	}
 	return os.WriteFile(path, data, 0o644)
+}
+
+// writeArray writes a .npy with one image [1, 32, 32, 3] of a type.
+func writeArray(typ, path string) error {
+	shape, v := []int{1, 32, 32, 3}, make([]float32, 32*32*3)
+	if typ == "uint8" {
+		return os.WriteFile(path, npy.EncodeBytes(shape, make([]uint8, len(v))), 0o644)
+	}
+	return os.WriteFile(path, npy.Encode(shape, v), 0o644)
 }
 
 // writePNGs writes images of random pixels as files of their own.

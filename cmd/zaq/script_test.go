@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"status":   status,
 			"model":    command(2, func(ts *testscript.TestScript, a []string) error { return writeModel(a[0], ts.MkAbs(a[1])) }),
 			"images":   command(2, func(ts *testscript.TestScript, a []string) error { return writeImages(ts.MkAbs(a[0]), a[1]) }),
+			"array":    command(2, func(ts *testscript.TestScript, a []string) error { return writeArray(a[0], ts.MkAbs(a[1])) }),
 			"pngs":     command(2, func(ts *testscript.TestScript, a []string) error { return writePNGs(ts.MkAbs(a[0]), a[1]) }),
 			"truncate": command(3, truncate),
 			"empty":    command(1, empty),
