@@ -254,6 +254,10 @@ runs in integers; what follows it, pixel by pixel, is done before the pixels are
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
 name from outside of itself is refused. Constants are folded with any.
 
+Inputs are float32, float16 or uint8. An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
+operators that work element by element or leave the axes in their order; bytes, if a Cast to float32 follows, at once or behind operators that move
+elements. The network has [N, C, H, W] in float32, and the files that are written have what the source had. Weights of float16 are read as float32.
+
 | operator | forms change at | where | tests |
 |---|---|---|---|
 `, c.all, c.others)
