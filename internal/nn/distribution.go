@@ -66,8 +66,9 @@ func normalCDF(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }
 
 // Distributions returns what is known of each tensor of a network whose normalizations declare their statistics (see
 // AttachStats), from those of the image. A convolution without statistics gets the mean that follows from its
-// input's, and the variance as if inputs were independent; so do sums. Pooling counts as leaving a channel as it is. A
-// tensor that is made in another way, and what follows it, is missing.
+// input's, and the variance as if inputs were independent; so do sums. A number for each channel scales or shifts what
+// is known. Pooling counts as leaving a channel as it is. A tensor that is made in another way, and what follows it,
+// is missing.
 func Distributions(n *Network, image *Distribution) map[string]*Distribution {
 	known := map[string]*Distribution{}
 	if len(n.Inputs) == 1 {
@@ -82,6 +83,9 @@ func Distributions(n *Network, image *Distribution) map[string]*Distribution {
 			continue
 		}
 		x := known[l.In[0]]
+		if v := n.Input(l, 0); v != nil && v.Const() && len(l.In) > 1 {
+			x = known[l.In[1]]
+		}
 		if x == nil {
 			continue
 		}
@@ -135,6 +139,7 @@ func (n *Network) distribution(l *Layer, x *Distribution, known map[string]*Dist
 		if op.Type == "DepthToSpace" {
 			return x.laidOut(op, l)
 		}
+		return n.scaled(l, op, known)
 	}
 	return nil
 }
