@@ -37,6 +37,45 @@ func TestImportMutations(t *testing.T) {
 	}
 }
 
+// TestImportPortMutations damages networks whose inputs have channels last, bytes or float16. What is accepted can be
+// exported, too.
+func TestImportPortMutations(t *testing.T) {
+	accepted, refused := 0, 0
+	for _, typ := range []onnx.DataType{onnx.Float, onnx.Uint8, onnx.Float16} {
+		for _, f := range channelsLastForms {
+			for i := 0; ; i++ {
+				b := channelsLastModel(typ, f.size, func(b *graphBuilder) string {
+					if typ == onnx.Uint8 { // behind a Cast, of which forms know nothing
+						b.model.Graph.Nodes = append(b.model.Graph.Nodes, &onnx.Node{OpType: "Cast", Inputs: []string{"bytes"}, Outputs: []string{"x"}, Attributes: []*onnx.Attribute{num("to", int64(onnx.Float))}})
+						b.model.Graph.Inputs[0].Name = "bytes"
+					}
+					return f.build(b)
+				})
+				if !mutate(b.model.Graph, i) {
+					break
+				}
+				n, err := Import(b.model)
+				if err != nil {
+					refused++
+					continue
+				}
+				accepted++
+				checkEvaluates(t, f.name, i, n)
+				if m, err := Export(n, ExportOptions{}); err != nil {
+					t.Logf("%v %s, mutation %d: %v", typ, f.name, i, err)
+				} else if err := onnx.Check(m); err != nil {
+					t.Errorf("%v %s, mutation %d: the file is wrong: %v", typ, f.name, i, err)
+				} else if _, err := Import(m); err != nil {
+					t.Errorf("%v %s, mutation %d: the file is not read again: %v", typ, f.name, i, err)
+				}
+			}
+		}
+	}
+	if accepted < 500 || refused < 500 {
+		t.Errorf("%d mutations accepted, %d refused: the mutations do little", accepted, refused)
+	}
+}
+
 // mutate makes the i-th change to g, if there are so many.
 func mutate(g *onnx.Graph, i int) bool {
 	nth := func(f func()) {
