@@ -1,6 +1,7 @@
 package zaq
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -26,7 +27,11 @@ func load(path string, c loadConfig) (*Model, error) {
 	}
 	net, err := nn.Import(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		err = fmt.Errorf("%s: %w", path, err)
+		if errors.As(err, new(*nn.InputTypeError)) {
+			err = &HintError{Err: err, Advice: "export the float network, with images of float32 or float16, or of uint8 that a Cast makes float32"}
+		}
+		return nil, err
 	}
 	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, net: net, bytes: source.Bytes, files: source.Files}}
 	if err := m.findPreprocessing(c); err != nil {

@@ -27,6 +27,7 @@ import (
 //	detector      that ends in a map of 14 channels, 8 x 8, for two anchors and two classes
 //	nhwc          with images [N, H, W, C], normalized before they are transposed
 //	bytes         with images [N, H, W, C] of bytes
+//	int8          with images [N, C, H, W] of int8
 //	half          of float16, with float16 images [N, H, W, C]
 func writeModel(kind, path string) error {
 	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan", folded: kind == "folded"}
@@ -46,6 +47,9 @@ func writeModel(kind, path string) error {
 		x = b.node("Cast", "float", []string{x}, onnx.AttrI("to", int64(onnx.Float)))
 		x = b.node("Sub", "mean", []string{x, b.constant("means", 120, 3)})
 		x = b.node("Div", "deviation", []string{x, b.constant("deviations", 64, 1)})
+	case "int8":
+		input.Type = onnx.Int8
+		x = b.node("Cast", "float", []string{x}, onnx.AttrI("to", int64(onnx.Float)))
 	case "half":
 		input.Type = onnx.Float16
 	}
@@ -58,7 +62,7 @@ func writeModel(kind, path string) error {
 	half := x
 	x = b.convolution("conv2", x, 8, 16, 2)
 	switch kind {
-	case "good", "tiny", "folded", "nan", "detector", "unet", "nhwc", "bytes", "half":
+	case "good", "tiny", "folded", "nan", "detector", "unet", "nhwc", "bytes", "half", "int8":
 	case "operator":
 		x = b.node("Swirl", "strange", []string{x})
 	default:

@@ -7,6 +7,16 @@ import (
 	"zaq/internal/onnx"
 )
 
+// InputTypeError reports an input of elements that no network is read with.
+type InputTypeError struct {
+	Input string
+	Type  onnx.DataType
+}
+
+func (e *InputTypeError) Error() string {
+	return fmt.Sprintf("input %q: elements are %v, only float32, float16 and uint8 are supported", e.Input, e.Type)
+}
+
 // inputs makes the network's inputs of the graph's. Until IR version 4 initializers had to be listed among
 // them; such are constants all the same.
 func (im *importer) inputs() error {
@@ -15,7 +25,7 @@ func (im *importer) inputs() error {
 			continue
 		}
 		if v.Type != onnx.Float && v.Type != onnx.Float16 && v.Type != onnx.Uint8 {
-			return fmt.Errorf("input %q: elements are %v, only float32, float16 and uint8 are supported", v.Name, v.Type)
+			return &InputTypeError{v.Name, v.Type}
 		}
 		if len(v.Shape) == 0 {
 			return fmt.Errorf("input %q: shape is not known or has no batch axis", v.Name)
