@@ -69,7 +69,7 @@ func post(ctx context.Context, net *nn.Network, o Options, r recipe) (*Result, e
 	if t.qNet, t.placement, err = place(t.pNet, o); err != nil {
 		return nil, err
 	}
-	known := nn.Distributions(t.qNet, imageDistribution(o.Pixels))
+	known := nn.Distributions(t.qNet, map[string]*nn.Distribution{t.qNet.Inputs[0]: imageDistribution(o.Pixels)})
 	t.round(r.settle, newWeightFit(o.MSE), known)
 	if o.Images == nil && source == SourceStatistics {
 		if err := t.rangesFrom(known); err != nil {

@@ -74,7 +74,7 @@ func (t *twins) begin() {
 	if t.o.Start == StartSQuant {
 		settle = flip
 	}
-	t.round(settle, t.fit, nn.Distributions(t.qNet, imageDistribution(t.o.Pixels)))
+	t.round(settle, t.fit, nn.Distributions(t.qNet, map[string]*nn.Distribution{t.qNet.Inputs[0]: imageDistribution(t.o.Pixels)}))
 	if t.o.Start == StartSQuant {
 		return
 	}

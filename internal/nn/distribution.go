@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -65,15 +66,13 @@ func normalPDF(z float64) float64 { return math.Exp(-z*z/2) / math.Sqrt(2*math.P
 func normalCDF(z float64) float64 { return 0.5 * math.Erfc(-z/math.Sqrt2) }
 
 // Distributions returns what is known of each tensor of a network whose normalizations declare their statistics (see
-// AttachStats), from those of the image. A convolution without statistics gets the mean that follows from its
+// AttachStats), from those of its inputs, by name. A convolution without statistics gets the mean that follows from its
 // input's, and the variance as if inputs were independent; so do sums. A number for each channel scales or shifts what
 // is known. Pooling counts as leaving a channel as it is. A tensor that is made in another way, and what follows it,
 // is missing.
-func Distributions(n *Network, image *Distribution) map[string]*Distribution {
+func Distributions(n *Network, inputs map[string]*Distribution) map[string]*Distribution {
 	known := map[string]*Distribution{}
-	if len(n.Inputs) == 1 {
-		known[n.Inputs[0]] = image
-	}
+	maps.Copy(known, inputs)
 	for _, l := range n.Layers {
 		if len(l.Out) == 0 {
 			continue

@@ -35,7 +35,7 @@ func TestAffineDistributions(t *testing.T) {
 			b.input("x", 2, 3, 3)
 			y := tt.build(b)
 			b.output(b.node("Conv", y, b.weights(1, 2, 1, 1)))
-			got := Distributions(b.mustImport(t), image)[y]
+			got := Distributions(b.mustImport(t), map[string]*Distribution{"x": image})[y]
 			if got == nil || tt.want == nil {
 				if (got == nil) != (tt.want == nil) {
 					t.Errorf("%+v, want %+v", got, tt.want)

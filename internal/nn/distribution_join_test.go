@@ -26,7 +26,7 @@ func TestDistributionsThroughDetectors(t *testing.T) {
 		{Name: "nearest", Op: resize("nearest"), In: []string{"x"}, Out: []string{"large"}},
 		{Name: "linear", Op: resize("linear"), In: []string{"x"}, Out: []string{"smooth"}},
 	}
-	known := Distributions(n, NormalDistribution(&Stats{Mean: []float32{1, 2}, Std: []float32{3, 4}}))
+	known := Distributions(n, map[string]*Distribution{"x": NormalDistribution(&Stats{Mean: []float32{1, 2}, Std: []float32{3, 4}})})
 	if d := known["joined"]; d == nil || !slices.Equal(d.Mean, []float64{1, 2, 1, 2}) || d.Lo[0] != 0 || !(d.Lo[2] < -1e9) {
 		t.Errorf("joined: %+v", d)
 	}

@@ -37,7 +37,7 @@ func TestDistributions(t *testing.T) {
 	}
 	AttachStats(n)
 	image := NormalDistribution(&Stats{Mean: []float32{1, 0, -1}, Std: []float32{1, 2, 0.5}})
-	known := Distributions(n, image)
+	known := Distributions(n, map[string]*Distribution{n.Inputs[0]: image})
 	for _, l := range n.Layers {
 		d := known[l.Out[0]]
 		if d == nil {

@@ -21,8 +21,9 @@ type Grids struct {
 // equal. What makes ranges of weights equal makes those of activations unequal, which have one grid, too; so t is not 1
 // as in the paper, but that of 0, 1/8, ..., 1 for which the noise of all three at the second layer's output is least; see
 // pair.noise. Pairs are gone through until the scales hardly change. A Clip (ReLU6) between them becomes a ChannelClip to
-// 6/s_i; known statistics are scaled along. Normalizations must have been folded. It returns the number of pairs.
-func Equalize(n *Network, image *Distribution, g Grids) int {
+// 6/s_i; known statistics are scaled along. Of the network's inputs is known what inputs says, by name. Normalizations must
+// have been folded. It returns the number of pairs.
+func Equalize(n *Network, inputs map[string]*Distribution, g Grids) int {
 	pairs := n.pairs()
 	for _, p := range pairs {
 		p.findAlive()
@@ -32,7 +33,7 @@ func Equalize(n *Network, image *Distribution, g Grids) int {
 	for range sweeps {
 		var moved float64
 		for _, p := range pairs {
-			moved += p.equalize(Distributions(n, image), g)
+			moved += p.equalize(Distributions(n, inputs), g)
 		}
 		if moved < settled*float64(len(pairs)) {
 			break

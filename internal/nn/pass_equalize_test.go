@@ -62,7 +62,7 @@ func off(a, b []float32) float64 {
 
 // Equalizing changes no function, makes less noise, and keeps statistics true.
 func TestEqualize(t *testing.T) {
-	image := NormalDistribution(&Stats{Mean: make([]float32, 3), Std: []float32{1, 1, 1}})
+	normal := NormalDistribution(&Stats{Mean: make([]float32, 3), Std: []float32{1, 1, 1}})
 	for _, blind := range []bool{false, true} {
 		n := unequal(t)
 		stem := n.Input(n.Layers[0], 1) // a channel that is nothing but its bias, and one that nobody reads
@@ -70,6 +70,7 @@ func TestEqualize(t *testing.T) {
 		depthwise := n.Layer("stage1.0.depthwise")
 		clear(n.Input(depthwise, 1).channel(2))
 		want := outputOf(t, n, 3)
+		image := map[string]*Distribution{n.Inputs[0]: normal}
 		plain := n.Clone()
 		known := image
 		if blind {
