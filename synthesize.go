@@ -62,7 +62,8 @@ func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, er
 	if err != nil {
 		return nil, interruptedBriefly(ctx, m.explain(err, o))
 	}
-	s := &Synthetic{Images: o.Images, N: made.N, Height: made.H, Width: made.W, Depth: made.C, Labels: made.Labels, Elapsed: time.Since(start)}
+	in := made.Inputs[0]
+	s := &Synthetic{Images: o.Images, N: made.N, Height: in.H, Width: in.W, Depth: in.C, Labels: made.Labels, Elapsed: time.Since(start)}
 	s.pixels = pixelsOf(made.X, &m.pre)
 	return s, nil
 }

@@ -3,7 +3,6 @@ package zaq
 import (
 	"zaq/internal/method"
 	"zaq/internal/nn"
-	"zaq/internal/preprocess"
 	"zaq/internal/synth"
 )
 
@@ -67,13 +66,17 @@ func (m *Model) substitute(net *nn.Network, o Options, mo *method.Options) {
 		mo.Generator.Warmup, mo.Source = 0, method.SourceGiven
 		return
 	}
-	_, c, h, w, err := net.ImageInput()
+	inputs, err := mo.Inputs(net)
 	if err != nil || m.pre.Assumed {
 		return
 	}
-	n := min(cloudImages, max(16, cloudPixels/(h*w)))
+	largest := 0
+	for _, in := range inputs {
+		largest = max(largest, in.H*in.W)
+	}
+	n := min(cloudImages, max(16, cloudPixels/largest))
 	o.Log.Warn("no BatchNormalization in "+m.path+": noise as smooth as photographs takes the place of a generator's images; "+
 		"--calib DIR takes images of yours", "images", n)
-	mo.Images = synth.Clouds(n, h, w, c, (*preprocess.Spec)(&m.pre), o.Seed)
+	mo.Images = synth.Clouds(n, inputs, o.Seed)
 	mo.Generator.Warmup, mo.Source = 0, method.SourceGiven
 }

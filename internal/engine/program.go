@@ -126,6 +126,12 @@ func (p *Program) lane(l int) (n0, n1 int) { return p.batch * l / lanes, p.batch
 // Batch is the number of images of a run.
 func (p *Program) Batch() int { return p.batch }
 
+// Has reports whether Data knows a tensor: an input that nothing the program computes depends on is not there.
+func (p *Program) Has(t *Tensor) bool {
+	v := p.values[t]
+	return v != nil && v.pin
+}
+
 // Data returns the whole batch of a tensor that is an input or was named as an output: [Batch, H, W, C].
 func (p *Program) Data(t *Tensor) []float32 {
 	v := p.values[t]

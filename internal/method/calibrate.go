@@ -65,7 +65,7 @@ func (t *twins) calibrate(ctx context.Context) error {
 			r.reset()
 			return err
 		}
-		copy(c.prog.Data(c.in), next(i))
+		c.in.load(c.prog, next(i))
 		c.prog.Run()
 		r.update()
 		for j, x := range c.tensors {
@@ -99,11 +99,11 @@ func (t *twins) source() (batch, batches int, next func(i int) []float32, err er
 		batch = min(batch, n)
 		return batch, n / batch, func(i int) []float32 { return given[i*batch*size : (i+1)*batch*size] }, nil
 	}
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: []*engine.Tensor{t.image}, Threads: o.Threads, Profile: o.Profile.Of("measure")})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: t.image, Threads: o.Threads, Profile: o.Profile.Of("measure")})
 	return batch, o.Generator.Batches, func(i int) []float32 {
 		t.fill(p, i, "calibrate")
 		p.Run()
-		return p.Data(t.image)
+		return t.image.images(p)
 	}, err
 }
 
@@ -111,15 +111,19 @@ func (t *twins) source() (batch, batches int, next func(i int) []float32, err er
 // it the ends of each batch's range.
 type calibration struct {
 	prog      *engine.Program
-	in        *engine.Tensor
+	in        inputs
 	tensors   []*engine.Tensor
 	quants    []*quant.Quantizer // of tensors
 	observers map[*quant.Quantizer]quant.Observer
 }
 
 func (t *twins) newCalibration(batch int) (*calibration, error) {
-	g, im := engine.NewGraph(), t.image
-	c := &calibration{in: g.Input("images", im.H, im.W, im.C), observers: map[*quant.Quantizer]quant.Observer{}}
+	g := engine.NewGraph()
+	in, err := addInputs(g, t.pNet)
+	if err != nil {
+		return nil, err
+	}
+	c := &calibration{in: in, observers: map[*quant.Quantizer]quant.Observer{}}
 	_, q, err := t.lower(g, c.in, t.p, t.q)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ func (t *twins) costs(m *images) ([]Cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	copy(v.prog.Data(v.in), m.x[:batch*v.in.Len()])
+	v.in.load(v.prog, m.x[:batch*v.in.Len()])
 	v.prog.Run()
 	var costs []Cost
 	for _, w := range t.placement.Weights {

@@ -15,7 +15,7 @@ func DFQ(ctx context.Context, net *nn.Network, o Options) (*Result, error) {
 		if err := nn.FoldBatchNorm(n); err != nil {
 			return err
 		}
-		nn.Equalize(n, map[string]*nn.Distribution{n.Inputs[0]: imageDistribution(o.Pixels)}, nn.Grids{WBits: o.Place.WBits, ABits: o.Place.ABits, PerTensor: o.Place.PerTensor})
+		nn.Equalize(n, o.inputDistributions(n), nn.Grids{WBits: o.Place.WBits, ABits: o.Place.ABits, PerTensor: o.Place.PerTensor})
 		nn.AbsorbHighBias(n)
 		return nil
 	}

@@ -40,8 +40,11 @@ func newFT(ctx context.Context, net *nn.Network, set *dataset.Set, o Options) (*
 	if err != nil {
 		return nil, err
 	}
-	if set.H != t.image.H || set.W != t.image.W || set.C != t.image.C {
-		return nil, fmt.Errorf("images of %s are %dx%d of %d channels, the network's %dx%d of %d", set.Name, set.H, set.W, set.C, t.image.H, t.image.W, t.image.C)
+	if len(t.image) != 1 {
+		return nil, fmt.Errorf("images of %s are for one input, the network has %d", set.Name, len(t.image))
+	}
+	if im := t.image[0]; set.H != im.H || set.W != im.W || set.C != im.C {
+		return nil, fmt.Errorf("images of %s are %dx%d of %d channels, the network's %dx%d of %d", set.Name, set.H, set.W, set.C, im.H, im.W, im.C)
 	}
 	if t.real, err = newBatches(set, o.Pixels, o.Generator.Batch, o.Seed); err != nil {
 		return nil, err

@@ -12,17 +12,20 @@ import (
 // measurePart is how many images are measured at a time, at most: as many as divide all of them.
 const measurePart = 8
 
-// measureStats gives what layers with weights make the statistics that it has on images, [n, H, W, C], in a network in which
+// measureStats gives what layers with weights make the statistics that it has on images, as Options has them, in a network in which
 // no BatchNormalization declares any. Where the images are noise, that is less than the truth: means that corrections of
 // biases can go by.
 func measureStats(ctx context.Context, net *nn.Network, images []float32, threads int) error {
-	name, channels, height, width, err := net.ImageInput()
+	g := engine.NewGraph()
+	x, err := addInputs(g, net)
 	if err != nil {
 		return err
 	}
-	g := engine.NewGraph()
-	x := g.Input(name, height, width, channels)
-	lowered, err := engine.Lower(g, net, map[string]*engine.Tensor{name: x}, engine.LowerOptions{})
+	in, err := x.of(net)
+	if err != nil {
+		return err
+	}
+	lowered, err := engine.Lower(g, net, in, engine.LowerOptions{})
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func measureStats(ctx context.Context, net *nn.Network, images []float32, thread
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		copy(prog.Data(x), images[first*x.Len():(first+part)*x.Len()])
+		x.load(prog, images[first*x.Len():(first+part)*x.Len()])
 		prog.Run()
 		for _, s := range measured {
 			for pixel := range slices.Chunk(prog.Data(s.t), s.t.C) {

@@ -22,8 +22,9 @@ type Options struct {
 	// the channel's range from then on; otherwise grids span the whole range.
 	MSE    bool
 	Seed   uint64
-	Pixels *preprocess.Spec
-	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]. Activation ranges are
+	Pixels *preprocess.Spec // of one of the inputs; see PixelsOf for the others
+	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]; of several inputs see type
+	// inputs. Activation ranges are
 	// then taken from them; nil: from those of Source.
 	Images []float32
 	// Source is where images come from that nobody gave: one of the Source constants, "" for the method's own.
@@ -109,11 +110,11 @@ type Cost struct {
 // has none.
 var ErrNoBatchNorm = errors.New("the network has no BatchNormalization whose statistics could guide generated images")
 
-// prepare returns a copy of net in the form that methods work on: one image input, batch normalizations with
+// prepare returns a copy of net in the form that methods work on: inputs of fixed sizes, batch normalizations with
 // positive gamma that have absorbed the bias in front of them.
 func prepare(net *nn.Network) (*nn.Network, error) {
 	net = net.Clone()
-	if _, _, _, _, err := net.ImageInput(); err != nil {
+	if _, err := net.InputSizes(); err != nil {
 		return nil, err
 	}
 	for _, l := range net.Layers {

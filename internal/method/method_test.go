@@ -141,9 +141,10 @@ func TestPrepareRefused(t *testing.T) {
 		spoil      func(n *nn.Network)
 	}{
 		{"no input", "0 inputs", func(n *nn.Network) { n.Inputs = nil }},
-		{"several inputs", "2 inputs", func(n *nn.Network) {
+		{"a sequence beside the image", `input "second"`, func(n *nn.Network) {
 			n.Inputs = append(n.Inputs, "second")
-			n.Values["second"] = &nn.Value{Name: "second", Shape: []int{nn.Batch, 3, 8, 8}}
+			n.Values["second"] = &nn.Value{Name: "second", Shape: []int{nn.Batch, 7, 5}}
+			n.Layers = append(n.Layers, &nn.Layer{Name: "reader", Op: nn.Relu{}, In: []string{"second"}, Out: []string{"read"}})
 		}},
 		{"unknown shape", `input "input"`, func(n *nn.Network) { n.Values["input"].Shape = nil }},
 		{"unknown height", `input "input"`, func(n *nn.Network) { n.Values["input"].Shape[2] = -1 }},

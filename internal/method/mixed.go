@@ -80,11 +80,16 @@ const sensitivityImages = 64
 
 // sensitivities returns for each weight the divergence at each number of bits, from the fewest.
 func sensitivities(ctx context.Context, q *nn.Network, weights []*nn.WeightSite, o Options) ([][]float64, error) {
-	_, channels, height, width, err := q.ImageInput()
+	g := engine.NewGraph()
+	x, err := addInputs(g, q)
 	if err != nil {
 		return nil, err
 	}
-	size := channels * height * width
+	in, err := x.of(q)
+	if err != nil {
+		return nil, err
+	}
+	size := x.Len()
 	n := min(sensitivityImages, len(o.Images)/size)
 	if n == 0 {
 		return nil, fmt.Errorf("no images to measure sensitivities on")
@@ -95,9 +100,7 @@ func sensitivities(ctx context.Context, q *nn.Network, weights []*nn.WeightSite,
 			l.Op = nn.Identity{}
 		}
 	}
-	g := engine.NewGraph()
-	x := g.Input("images", height, width, channels)
-	l, err := engine.Lower(g, float, map[string]*engine.Tensor{float.Inputs[0]: x}, engine.LowerOptions{})
+	l, err := engine.Lower(g, float, in, engine.LowerOptions{})
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +112,7 @@ func sensitivities(ctx context.Context, q *nn.Network, weights []*nn.WeightSite,
 	if err != nil {
 		return nil, err
 	}
-	copy(prog.Data(x), o.Images[:n*size])
+	x.load(prog, o.Images[:n*size])
 	prog.Run()
 	want := slices.Clone(prog.Data(out))
 	omega := make([][]float64, len(weights))

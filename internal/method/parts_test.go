@@ -52,7 +52,7 @@ func TestPartsAreABatch(t *testing.T) {
 		}
 		runs := 0
 		tw.accumulate(p, tw.q.Params, 5, "knowledge transfer", func() {
-			images = append(images, p.Data(tw.image)...)
+			images = append(images, tw.image.images(p)...)
 			runs++
 		})
 		if runs != 2 {
@@ -60,7 +60,7 @@ func TestPartsAreABatch(t *testing.T) {
 		}
 	})
 	whole := gradients(8, func(tw *twins, p *engine.Program) {
-		copy(p.Data(tw.image), images)
+		tw.image.load(p, images)
 		p.Run()
 	})
 	for i := range whole {

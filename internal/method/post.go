@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"zaq/internal/nn"
 	"zaq/internal/preprocess"
@@ -69,7 +68,7 @@ func post(ctx context.Context, net *nn.Network, o Options, r recipe) (*Result, e
 	if t.qNet, t.placement, err = place(t.pNet, o); err != nil {
 		return nil, err
 	}
-	known := nn.Distributions(t.qNet, map[string]*nn.Distribution{t.qNet.Inputs[0]: imageDistribution(o.Pixels)})
+	known := nn.Distributions(t.qNet, o.inputDistributions(t.qNet))
 	t.round(r.settle, newWeightFit(o.MSE), known)
 	if o.Images == nil && source == SourceStatistics {
 		if err := t.rangesFrom(known); err != nil {
@@ -200,10 +199,10 @@ const sigmas = 6
 // channel's distribution, as many of each; "sigma" takes the smallest and the largest of mean -+ 6 deviations of all
 // channels, within their limits (DFQ: Nagel et al. 2019).
 func (t *twins) rangesFrom(known map[string]*nn.Distribution) error {
+	inputs := t.o.inputRanges(t.qNet)
 	for _, s := range t.placement.Activations {
-		if s.Tensor == t.qNet.Inputs[0] {
-			lo, hi := t.o.Pixels.PixelRange()
-			s.Quantizer.SetRange(0, slices.Min(lo), slices.Max(hi))
+		if r, ok := inputs[s.Tensor]; ok {
+			s.Quantizer.SetRange(0, r[0], r[1])
 			continue
 		}
 		if s.Tied {

@@ -61,8 +61,12 @@ func newMaking(t *twins, kind string) (*making, error) {
 		return nil, ErrNoBatchNorm
 	}
 	o := t.o.Synth
-	o.Kind, o.Seed, o.Pixels, o.Threads, o.Profile = kind, t.o.Seed, t.o.Pixels, t.o.Threads, t.o.Profile.Of("images")
-	images, err := synth.NewImages(o, t.image.H, t.image.W, t.image.C, func(g *engine.Graph, x *engine.Tensor) (synth.Seen, error) {
+	o.Kind, o.Seed, o.Threads, o.Profile = kind, t.o.Seed, t.o.Threads, t.o.Profile.Of("images")
+	in, err := t.o.Inputs(t.pNet)
+	if err != nil {
+		return nil, err
+	}
+	images, err := synth.NewImages(o, in, func(g *engine.Graph, x []*engine.Tensor) (synth.Seen, error) {
 		p, q, err := t.lower(g, x, t.p, t.q)
 		if err != nil {
 			return synth.Seen{}, err

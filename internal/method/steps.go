@@ -12,7 +12,7 @@ type Steps struct {
 	run *tuning
 
 	Q, G               *engine.Program // what a step runs before it moves the parameters
-	Z                  *engine.Tensor  // noise, in both
+	Z                  *engine.Tensor  // noise of the first input, in both
 	Network, Generator []*engine.Param // Q's and G's
 	SGD                *engine.SGD     // of Network
 	Adam               *engine.Adam    // of Generator
@@ -32,7 +32,7 @@ func NewSteps(ctx context.Context, net *nn.Network, o Options) (*Steps, error) {
 	}
 	r.adam.LR = r.tune.GLR
 	s := &Steps{
-		run: r, Q: r.qProg, G: r.gProg, Z: r.gen.Z, Network: r.q.Params, Generator: r.gen.Params,
+		run: r, Q: r.qProg, G: r.gProg, Z: r.gen.Z[0], Network: r.q.Params, Generator: r.gen.Params,
 		SGD: r.sgd, Adam: r.adam, Sites: r.q.Sites,
 	}
 	for _, n := range r.p.PreNorm {

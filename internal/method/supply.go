@@ -30,31 +30,30 @@ func (o *Options) source(own string) string {
 // stock are images that are there before the work begins, in the form that the network takes.
 type stock struct {
 	n      int
-	x      []float32 // [n, H, W, C]
+	x      []float32 // [n, H, W, C]; of several inputs see type inputs
 	labels []int     // the class of each; nil where it is not known
 }
 
 // connect builds the graph images -> P, Q. The images are those of a generator where its options are given, and an
 // input of the graph otherwise.
 func (t *twins) connect(generator *synth.Options) error {
-	_, channels, height, width, err := t.pNet.ImageInput()
+	in, err := t.o.Inputs(t.pNet)
 	if err != nil {
 		return err
 	}
 	t.g = engine.NewTrainingGraph()
 	if generator != nil {
 		g := *generator
-		g.Channels, g.Height, g.Width, g.Pixels = channels, height, width, t.o.Pixels
 		if g.Classes > 0 {
 			t.labels = make([]int, t.o.Generator.Batch)
 			g.Labels = t.labels
 		}
-		if t.gen, err = synth.NewGenerator(t.g, g, random.New(t.o.Seed, 0, "generator weights")); err != nil {
+		if t.gen, err = synth.NewGenerators(t.g, g, in, t.o.Seed); err != nil {
 			return err
 		}
-		t.image = t.gen.Image
-	} else {
-		t.image = t.g.Input("images", height, width, channels)
+		t.image = t.gen.Images
+	} else if t.image, err = addInputs(t.g, t.pNet); err != nil {
+		return err
 	}
 	return t.join()
 }
@@ -91,16 +90,16 @@ func (o *Options) generator() *synth.Options {
 // fill readies a program that begins with the images for a step of a purpose, such as "warm up": noise for a
 // generator, with labels where it has classes; else images of the stock, drawn at random.
 func (t *twins) fill(p *engine.Program, step int, purpose string) {
-	r := random.New(t.o.Seed, uint64(step), purpose)
 	if t.real != nil {
-		t.real.fill(p.Data(t.image), step)
+		t.image.draw(p, func(dst []float32) { t.real.fill(dst, step) })
 		return
 	}
 	if t.gen == nil {
-		t.stock.draw(p.Data(t.image), t.labels, r)
+		r := random.New(t.o.Seed, uint64(step), purpose)
+		t.image.draw(p, func(dst []float32) { t.stock.draw(dst, t.labels, r) })
 		return
 	}
-	t.gen.Draw(p.Data(t.gen.Z), r)
+	t.gen.Draw(p, t.o.Seed, uint64(step), purpose)
 	if t.gen.Classes > 0 {
 		drawLabels(t.labels, t.gen.Classes, random.New(t.o.Seed, uint64(step), purpose+" labels"))
 	}

@@ -8,10 +8,10 @@ import (
 
 // Synthetic are images that were made against a network, in the form that it takes.
 type Synthetic struct {
-	N       int
-	H, W, C int
-	X       []float32 // [N, H, W, C]
-	Labels  []int     // nil where they have no classes
+	N      int
+	Inputs []nn.InputSize // what an image is made of, nearly always one
+	X      []float32      // [N, H, W, C]; of several inputs see type inputs
+	Labels []int          // nil where they have no classes
 }
 
 // Synthesize makes the images that methods have from o's source, at least n of them where they are generated. Classes
@@ -37,7 +37,10 @@ func Synthesize(ctx context.Context, net *nn.Network, o Options, n int, classes 
 	if err := t.prepared(ctx, prep); err != nil {
 		return nil, err
 	}
-	s := &Synthetic{H: t.image.H, W: t.image.W, C: t.image.C}
+	s := &Synthetic{}
+	if s.Inputs, err = t.pNet.InputSizes(); err != nil {
+		return nil, err
+	}
 	if t.gen == nil {
 		s.N, s.X, s.Labels = t.stock.n, t.stock.x, t.stock.labels
 		return s, nil

@@ -17,8 +17,8 @@ type twins struct {
 	float      [][]float32 // the placement's weights before anything was rounded or trained
 
 	g      *engine.Graph
-	image  *engine.Tensor   // what P and Q see
-	gen    *synth.Generator // makes them; nil where they come from stock
+	image  inputs            // what P and Q see
+	gen    *synth.Generators // make them; nil where they come from stock
 	stock  *stock
 	real   *batches // labelled images that Q is trained on, in place of the stock; nil: none
 	labels []int    // of the images of a step; nil where they have none
@@ -74,7 +74,7 @@ func (t *twins) begin() {
 	if t.o.Start == StartSQuant {
 		settle = flip
 	}
-	t.round(settle, t.fit, nn.Distributions(t.qNet, map[string]*nn.Distribution{t.qNet.Inputs[0]: imageDistribution(t.o.Pixels)}))
+	t.round(settle, t.fit, nn.Distributions(t.qNet, t.o.inputDistributions(t.qNet)))
 	if t.o.Start == StartSQuant {
 		return
 	}
@@ -90,21 +90,23 @@ func (t *twins) keepFloat() {
 	}
 }
 
-// fixImageRange gives the quantizer of the image, where there is one, the range from black to white: generated
-// images are less bright than real ones, which would be clipped.
+// fixImageRange gives the quantizers of the images, where there are any, ranges that do not depend on what is generated.
 func (t *twins) fixImageRange() {
+	inputs := t.o.inputRanges(t.qNet)
 	for _, s := range t.placement.Activations {
-		if s.Tensor != t.qNet.Inputs[0] {
-			continue
+		if r, ok := inputs[s.Tensor]; ok {
+			t.ranges.fix(s.Quantizer, r[0], r[1])
 		}
-		lo, hi := t.o.Pixels.PixelRange()
-		t.ranges.fix(s.Quantizer, slices.Min(lo), slices.Max(hi))
 	}
 }
 
 // lower adds P and Q to a graph; what is given is shared.
-func (t *twins) lower(g *engine.Graph, x *engine.Tensor, p, q *engine.Lowered) (*engine.Lowered, *engine.Lowered, error) {
-	p, err := engine.Lower(g, t.pNet, map[string]*engine.Tensor{t.pNet.Inputs[0]: x}, engine.LowerOptions{Share: p, Prefix: "P "})
+func (t *twins) lower(g *engine.Graph, x inputs, p, q *engine.Lowered) (*engine.Lowered, *engine.Lowered, error) {
+	in, err := x.of(t.pNet)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err = engine.Lower(g, t.pNet, in, engine.LowerOptions{Share: p, Prefix: "P "})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,7 +114,7 @@ func (t *twins) lower(g *engine.Graph, x *engine.Tensor, p, q *engine.Lowered) (
 	if t.fit != nil {
 		o.RoundWeights, o.Fit = true, t.fit.fit
 	}
-	q, err = engine.Lower(g, t.qNet, map[string]*engine.Tensor{t.qNet.Inputs[0]: x}, o)
+	q, err = engine.Lower(g, t.qNet, in, o)
 	return p, q, err
 }
 

@@ -12,7 +12,7 @@ import (
 // images are a batch, or several, in the form that the network takes, with what P says of them.
 type images struct {
 	n      int
-	x      []float32   // [n, H, W, C]
+	x      []float32   // [n, H, W, C]; of several inputs see type inputs
 	logits [][]float32 // P's outputs
 	labels []int       // the classes that they were made of; nil: none
 }
@@ -20,7 +20,7 @@ type images struct {
 // paint makes n images with the generator as it is.
 func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, error) {
 	batch := t.o.Generator.Batch
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: append([]*engine.Tensor{t.image}, t.pOut...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
+	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: slices.Concat(t.image, t.pOut), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (t *twins) paint(ctx context.Context, n int, purpose string) (*images, erro
 		}
 		t.fill(p, i, purpose)
 		p.Run()
-		m.x = append(m.x, p.Data(t.image)...)
+		m.x = append(m.x, t.image.images(p)...)
 		for k, out := range t.pOut {
 			m.logits[k] = append(m.logits[k], p.Data(out)...)
 		}
@@ -67,7 +67,7 @@ func (t *twins) look(ctx context.Context, x []float32) (*images, error) {
 // viewer shows given images to P and Q.
 type viewer struct {
 	prog *engine.Program
-	in   *engine.Tensor
+	in   inputs
 	p, q *engine.Lowered
 	pOut []*engine.Tensor
 	qOut []*engine.Tensor
@@ -77,9 +77,10 @@ type viewer struct {
 func (t *twins) viewer(batch int, keep []*nn.WeightSite) (*viewer, error) {
 	v := &viewer{}
 	g := engine.NewGraph()
-	im := t.image
-	v.in = g.Input("images", im.H, im.W, im.C)
 	var err error
+	if v.in, err = addInputs(g, t.pNet); err != nil {
+		return nil, err
+	}
 	if v.p, v.q, err = t.lower(g, v.in, t.p, t.q); err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (v *viewer) each(ctx context.Context, m *images, f func(n int)) error {
 			return err
 		}
 		n := min(batch, m.n-i)
-		copy(v.prog.Data(v.in), m.x[i*size:(i+n)*size])
+		v.in.load(v.prog, m.x[i*size:(i+n)*size])
 		v.prog.Run()
 		f(n)
 	}

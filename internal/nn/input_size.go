@@ -20,7 +20,7 @@ func (s InputSize) Len() int { return s.C * s.H * s.W }
 // error if one has a shape other than [N, C, H, W] and [N, C], with fixed sizes, or if none is [N, C, H, W]: that network
 // takes no images.
 func (n *Network) InputSizes() ([]InputSize, error) {
-	if len(n.Inputs) == 1 {
+	if len(n.Inputs) < 2 {
 		name, c, h, w, err := n.ImageInput()
 		if err != nil {
 			return nil, err

@@ -10,20 +10,55 @@ import (
 // common is the share of an image's variance that all of its channels have in common, as in photographs.
 const common = 0.9
 
-// Clouds returns n images of noise [n, H, W, C] that is smooth as natural images are, in the form that the network
-// takes. Their amplitude falls with the inverse of frequency (Field 1987), which gives every octave the same variance;
-// pixels have the mean and the deviation of natural ones. They know nothing of the network: they are for networks that
-// remember nothing of their data.
-func Clouds(n, h, w, c int, pixels *preprocess.Spec, seed uint64) []float32 {
-	mul, add := pixels.Affine()
+// Clouds returns n images of noise that is smooth as natural images are, in the form that the network takes: of each image the
+// numbers [H, W, C] of all inputs, one input behind the other. They know nothing of the network: they are for networks that
+// remember nothing of their data. For a vector they are noise as it is.
+func Clouds(n int, inputs []Input, seed uint64) []float32 {
+	var all [][]float32
+	size := 0
+	for i, in := range inputs {
+		all = append(all, clouds(n, in, nth("clouds", i), seed))
+		size += len(all[i])
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	x := make([]float32, 0, size)
+	for image := range n {
+		for _, y := range all {
+			each := len(y) / n
+			x = append(x, y[image*each:(image+1)*each]...)
+		}
+	}
+	return x
+}
+
+// clouds returns those of an input, [n, H, W, C], from the streams of a purpose. Their amplitude falls with the inverse of
+// frequency (Field 1987), which gives every octave the same variance; pixels have the mean and the deviation of natural ones,
+// other numbers mean 0 and deviation 1.
+func clouds(n int, in Input, purpose string, seed uint64) []float32 {
+	h, w, c, pixels := in.H, in.W, in.C, in.Pixels
+	if in.Vector {
+		x := make([]float32, n*c)
+		random.New(seed, 0, purpose).Normal(x)
+		return x
+	}
+	var mul, add []float32
+	if pixels != nil {
+		mul, add = pixels.Affine()
+	}
 	x := make([]float32, n*h*w*c)
 	for i := range n {
-		r := random.New(seed, uint64(i), "clouds")
+		r := random.New(seed, uint64(i), purpose)
 		shared := octaves(h, w, r)
 		for k := range c {
 			own := octaves(h, w, r)
 			for p := range shared {
 				g := float32(math.Sqrt(common))*shared[p] + float32(math.Sqrt(1-common))*own[p]
+				if pixels == nil {
+					x[(i*h*w+p)*c+k] = g
+					continue
+				}
 				pixel := min(max(preprocess.PixelMean+float32(preprocess.PixelStd*g), 0), 255)
 				x[(i*h*w+p)*c+k] = float32(pixel*mul[k]) + add[k]
 			}

@@ -20,7 +20,7 @@ type Options struct {
 
 	// Pixels is how the network that will see the images wants them. Generated maps have mean 0 and deviation 1 per
 	// channel; they become pixels as mean + deviation*g, are clipped to the valid range, and then go through
-	// the network's preprocessing.
+	// the network's preprocessing. Where it is nil the maps are what the network takes.
 	Pixels *preprocess.Spec
 	// NoClip leaves out the clip.
 	NoClip bool
@@ -117,8 +117,12 @@ func (g *Generator) Draw(z []float32, r *random.Stream) {
 // up is the start grid that reaches n after so many doublings.
 func up(n, doublings int) int { return (n + 1<<doublings - 1) >> doublings }
 
-// paint maps standardised values to pixels, clips these unless told otherwise, and maps them to the network's input.
+// paint maps standardised values to pixels, clips these unless told otherwise, and maps them to the network's input. Where
+// that takes no pixels, standardised values are what it takes.
 func paint(g *engine.Graph, x *engine.Tensor, pixels *preprocess.Spec, clip bool) *engine.Tensor {
+	if pixels == nil {
+		return x
+	}
 	scale, shift := make([]float32, x.C), make([]float32, x.C)
 	for c := range scale {
 		scale[c], shift[c] = preprocess.PixelStd, preprocess.PixelMean

@@ -32,7 +32,6 @@ type ImageOptions struct {
 	Shift   int     // largest shift of an image, in pixels, before the network sees it
 
 	Seed    uint64
-	Pixels  *preprocess.Spec
 	Threads int
 	Profile *engine.Profile
 }
@@ -47,39 +46,56 @@ type Seen struct {
 // Images are optimised, batch by batch: the pixels themselves are trained until the statistics that they cause inside a
 // network are those that its batch normalizations remember.
 //
-// They are kept as standardised pixels, (pixel - 120)/64, and moved back into the valid range behind every step.
+// They are kept as standardised pixels, (pixel - 120)/64, and moved back into the valid range behind every step. An image of a
+// network with several inputs is what all of them take at once; vectors stay the noise that they are drawn as.
 type Images struct {
 	o       ImageOptions
-	h, w, c int
+	inputs  []Input
+	size    int // numbers of an image, those of all inputs
 	prog    *engine.Program
-	pixels  *engine.Param // of the batch
-	adam    *engine.Adam
+	pixels  []*engine.Param // of the batch, for each input
+	adam    *engine.Adam    // of those of maps
 	terms   []engine.Term
 	jitter  *engine.Jitter
 	labels  []int
 	classes int
 
-	step int       // done, of all batches
-	Done []float32 // finished images as the network takes them, [n, H, W, C]
+	step int // done, of all batches
+	// Done are finished images as the network takes them: of each the numbers [H, W, C] of all inputs, one input behind the
+	// other.
+	Done []float32
 	// Labels are the classes of finished images; nil for ZeroQ, which knows none.
 	Labels []int
 }
 
-// NewImages prepares the optimisation of images of h x w x c; see adds the network to a graph.
-func NewImages(o ImageOptions, h, w, c int, see func(g *engine.Graph, image *engine.Tensor) (Seen, error)) (*Images, error) {
+// NewImages prepares the optimisation of images for a network with the given inputs; see adds it to a graph.
+func NewImages(o ImageOptions, inputs []Input, see func(g *engine.Graph, images []*engine.Tensor) (Seen, error)) (*Images, error) {
 	if o.Count < 1 || o.Batch < 1 || o.Steps < 1 {
 		return nil, fmt.Errorf("%d images in batches of %d, %d steps", o.Count, o.Batch, o.Steps)
 	}
-	m := &Images{o: o, h: h, w: w, c: c, labels: make([]int, o.Batch)}
-	g := engine.NewTrainingGraph()
-	m.pixels = engine.NewParam("images", make([]float32, o.Batch*h*w*c), false)
-	raw := g.Variable(m.pixels, h, w, c)
-	x := paint(g, raw, o.Pixels, false)
+	m := &Images{o: o, inputs: inputs, labels: make([]int, o.Batch)}
 	if o.Kind == DeepInversion {
 		m.jitter = &engine.Jitter{}
-		x = g.Jitter("jitter", x, m.jitter)
 	}
-	s, err := see(g, x)
+	g := engine.NewTrainingGraph()
+	var all, raw, maps []*engine.Tensor
+	var trained []*engine.Param
+	for i, in := range inputs {
+		n := in.H * in.W * in.C
+		pixels := engine.NewParam(nth("images", i), make([]float32, o.Batch*n), false)
+		m.pixels, m.size = append(m.pixels, pixels), m.size+n
+		v := g.Variable(pixels, in.H, in.W, in.C)
+		if in.Vector {
+			all = append(all, v)
+			continue
+		}
+		x := paint(g, v, in.Pixels, false)
+		if m.jitter != nil {
+			x = g.Jitter("jitter", x, m.jitter)
+		}
+		trained, raw, maps, all = append(trained, pixels), append(raw, v), append(maps, x), append(all, x)
+	}
+	s, err := see(g, all)
 	if err != nil {
 		return nil, err
 	}
@@ -88,12 +104,12 @@ func NewImages(o ImageOptions, h, w, c int, see func(g *engine.Graph, image *eng
 	}
 	if o.Kind == ZeroQ {
 		m.zeroQ(g, raw, s)
-	} else if err := m.deepInversion(g, x, s); err != nil {
+	} else if err := m.deepInversion(g, maps, s); err != nil {
 		return nil, err
 	}
-	m.adam = engine.NewAdam([]*engine.Param{m.pixels}, o.LR, m.beta1(), 0.999)
+	m.adam = engine.NewAdam(trained, o.LR, m.beta1(), 0.999)
 	m.prog, err = g.Compile(engine.Spec{
-		Batch: o.Batch, Objective: m.terms, WRT: []*engine.Param{m.pixels}, Threads: o.Threads, Profile: o.Profile,
+		Batch: o.Batch, Objective: m.terms, WRT: trained, Threads: o.Threads, Profile: o.Profile,
 	})
 	return m, err
 }
@@ -107,17 +123,22 @@ func (m *Images) beta1() float64 {
 }
 
 // zeroQ adds ZeroQ's objective: the statistics of each image, those of its own pixels among them.
-func (m *Images) zeroQ(g *engine.Graph, raw *engine.Tensor, s Seen) {
-	own := &engine.Stats{Mean: make([]float32, m.c), Var: make([]float32, m.c), Epsilon: 1e-6}
-	for c := range own.Var {
-		own.Var[c] = 1
+func (m *Images) zeroQ(g *engine.Graph, raw []*engine.Tensor, s Seen) {
+	var at []engine.PreNorm
+	for _, x := range raw {
+		own := &engine.Stats{Mean: make([]float32, x.C), Var: make([]float32, x.C), Epsilon: 1e-6}
+		for c := range own.Var {
+			own.Var[c] = 1
+		}
+		at = append(at, engine.PreNorm{Tensor: x, Stats: own})
 	}
-	at := append([]engine.PreNorm{{Tensor: raw, Stats: own}}, s.PreNorm...)
+	at = append(at, s.PreNorm...)
 	m.terms = []engine.Term{{Loss: g.BNMatchImages("BN statistics", at), Coef: 1}}
 }
 
-// deepInversion adds DeepInversion's, without the terms whose factor is 0. x are the images as they were shifted.
-func (m *Images) deepInversion(g *engine.Graph, x *engine.Tensor, s Seen) error {
+// deepInversion adds DeepInversion's, without the terms whose factor is 0. maps are the images of each input as they were
+// shifted.
+func (m *Images) deepInversion(g *engine.Graph, maps []*engine.Tensor, s Seen) error {
 	bn := g.BNMatchBy(engine.BNNorms, "BN statistics", s.PreNorm)
 	bn.Weights[0] = 10
 	add := func(coef float64, loss func() *engine.Loss) {
@@ -126,8 +147,10 @@ func (m *Images) deepInversion(g *engine.Graph, x *engine.Tensor, s Seen) error 
 		}
 	}
 	add(m.o.BN, func() *engine.Loss { return bn.Loss })
-	add(m.o.TV, func() *engine.Loss { return g.TotalVariation("total variation", x) })
-	add(m.o.L2, func() *engine.Loss { return g.MeanNorm("norm", x) })
+	for _, x := range maps {
+		add(m.o.TV, func() *engine.Loss { return g.TotalVariation("total variation", x) })
+		add(m.o.L2, func() *engine.Loss { return g.MeanNorm("norm", x) })
+	}
 	if s.Logits != nil {
 		m.classes = s.Logits.Len()
 		add(m.o.Class, func() *engine.Loss { return g.CrossEntropy("cross-entropy", s.Logits, m.labels, 0) })
@@ -198,29 +221,47 @@ func (m *Images) draw(batch int) {
 
 // begin starts a batch from noise.
 func (m *Images) begin(batch int) {
-	random.New(m.o.Seed, uint64(batch), "images").Normal(m.pixels.Data)
+	for i, p := range m.pixels {
+		random.New(m.o.Seed, uint64(batch), nth("images", i)).Normal(p.Data)
+	}
 	m.adam.Steps = 0
-	clear(m.adam.M[0])
-	clear(m.adam.V[0])
+	for i := range m.adam.M {
+		clear(m.adam.M[i])
+		clear(m.adam.V[i])
+	}
 	m.clip()
 }
 
-// clip moves pixels into the valid range.
+// clip moves pixels into the valid range. Other numbers have none.
 func (m *Images) clip() {
 	const lo, hi = float32((0.0 - preprocess.PixelMean) / preprocess.PixelStd), float32((255.0 - preprocess.PixelMean) / preprocess.PixelStd)
-	for i, v := range m.pixels.Data {
-		m.pixels.Data[i] = min(max(v, lo), hi)
+	for i, p := range m.pixels {
+		if m.inputs[i].Pixels != nil {
+			for k, v := range p.Data {
+				p.Data[k] = min(max(v, lo), hi)
+			}
+		}
+		p.Changed()
 	}
-	m.pixels.Changed()
 }
 
 // finish takes the images of a batch into those that are done.
 func (m *Images) finish() {
-	mul, add := m.o.Pixels.Affine()
-	n := min(m.o.Batch, m.o.Count-len(m.Done)/(m.h*m.w*m.c))
-	for i, v := range m.pixels.Data[:n*m.h*m.w*m.c] {
-		pixel := float32(preprocess.PixelStd*v) + preprocess.PixelMean
-		m.Done = append(m.Done, float32(mul[i%m.c]*pixel)+add[i%m.c])
+	n := min(m.o.Batch, m.o.Count-len(m.Done)/m.size)
+	for image := range n {
+		for i, in := range m.inputs {
+			each := in.H * in.W * in.C
+			numbers := m.pixels[i].Data[image*each : (image+1)*each]
+			if in.Pixels == nil {
+				m.Done = append(m.Done, numbers...)
+				continue
+			}
+			mul, add := in.Pixels.Affine()
+			for k, v := range numbers {
+				pixel := float32(preprocess.PixelStd*v) + preprocess.PixelMean
+				m.Done = append(m.Done, float32(mul[k%in.C]*pixel)+add[k%in.C])
+			}
+		}
 	}
 	if m.classes > 0 {
 		m.Labels = append(m.Labels, m.labels[:n]...)
@@ -232,10 +273,26 @@ func (m *Images) Save(s *checkpoint.State) {
 	checkpoint.Put(s, "images step", m.step)
 	checkpoint.Put(s, "images done", m.Done)
 	checkpoint.Put(s, "images labels", m.Labels)
-	checkpoint.Put(s, "images pixels", m.pixels.Data)
 	checkpoint.Put(s, "images adam steps", m.adam.Steps)
-	checkpoint.Put(s, "images adam m", m.adam.M[0])
-	checkpoint.Put(s, "images adam v", m.adam.V[0])
+	for _, a := range m.arrays() {
+		checkpoint.Put(s, a.name, a.data)
+	}
+}
+
+// array is a part of the running batch's state.
+type array struct {
+	name string // in a checkpoint
+	data []float32
+}
+
+func (m *Images) arrays() (all []array) {
+	for i, p := range m.pixels {
+		all = append(all, array{nth("images pixels", i), p.Data})
+	}
+	for i := range m.adam.M {
+		all = append(all, array{nth("images adam m", i), m.adam.M[i]}, array{nth("images adam v", i), m.adam.V[i]})
+	}
+	return all
 }
 
 // Load is the way back.
@@ -255,11 +312,13 @@ func (m *Images) Load(s *checkpoint.State) (err error) {
 	if m.adam.Steps, err = checkpoint.Get[int](s, "images adam steps"); err != nil {
 		return err
 	}
-	for name, dst := range map[string][]float32{"images pixels": m.pixels.Data, "images adam m": m.adam.M[0], "images adam v": m.adam.V[0]} {
-		if err := checkpoint.Fill(s, name, dst); err != nil {
+	for _, a := range m.arrays() {
+		if err := checkpoint.Fill(s, a.name, a.data); err != nil {
 			return err
 		}
 	}
-	m.pixels.Changed()
+	for _, p := range m.pixels {
+		p.Changed()
+	}
 	return nil
 }
