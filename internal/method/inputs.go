@@ -5,6 +5,7 @@ import (
 
 	"zaq/internal/engine"
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
 	"zaq/internal/preprocess"
 	"zaq/internal/synth"
 )
@@ -99,10 +100,20 @@ func (in inputs) of(net *nn.Network) (map[string]*engine.Tensor, error) {
 }
 
 // PixelsOf is how an input of a network wants pixels: as Pixels says, if that is about this input, the only one or one for
-// pictures of as many channels; networks that compare pictures want all of them alike. It is nil where the input takes
-// something else, of which no more than mean 0 and deviation 1 is assumed.
+// pictures of as many channels; networks that compare pictures want all of them alike. Bytes are what they are. It is nil where
+// the input takes something else, of which no more than mean 0 and deviation 1 is assumed.
 func (o *Options) PixelsOf(net *nn.Network, in nn.InputSize) *preprocess.Spec {
-	if len(net.Inputs) == 1 || in.Name == o.Pixels.Input || !in.Vector && in.C == o.Pixels.Channels() {
+	bytes := func(input string) bool { return net.Port(input).Type == onnx.Uint8 }
+	switch {
+	case len(net.Inputs) == 1 || in.Name == o.Pixels.Input:
+		return o.Pixels
+	case bytes(in.Name):
+		pixels, err := preprocess.Bytes([]int{nn.Batch, in.C, in.H, in.W})
+		if err != nil {
+			return nil // InputSizes has refused it
+		}
+		return pixels
+	case !in.Vector && in.C == o.Pixels.Channels() && !bytes(o.Pixels.Input):
 		return o.Pixels
 	}
 	return nil

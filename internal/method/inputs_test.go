@@ -9,6 +9,8 @@ import (
 
 	"zaq/internal/engine"
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
+	"zaq/internal/preprocess"
 	"zaq/internal/random"
 )
 
@@ -106,6 +108,17 @@ func TestRangesOfSeveralInputs(t *testing.T) {
 	if ranges = o.inputRanges(net); ranges["depth"] != ranges["input"] {
 		t.Errorf("a second picture in %v", ranges["depth"])
 	}
+	// Bytes are what they are, whatever is said of real numbers.
+	net.Ports = map[string]nn.Port{"depth": {Type: onnx.Uint8}}
+	if ranges = o.inputRanges(net); ranges["depth"] != [2]float32{0, 255} {
+		t.Errorf("a picture of bytes in %v", ranges["depth"])
+	}
+	bytes := preprocess.Spec{Input: "depth", Scale: 1, Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}, Color: "rgb"}
+	described := Options{Pixels: &bytes}
+	if ranges = described.inputRanges(net); ranges["depth"] != [2]float32{0, 255} || ranges["input"] != [2]float32{-6, 6} {
+		t.Errorf("ranges %v where bytes are described", ranges)
+	}
+	net.Ports = nil
 	o.Pixels.Input = "depth"
 	if ranges = o.inputRanges(net); ranges["depth"] != ranges["input"] {
 		t.Errorf("the picture that is described is the second: %v", ranges)

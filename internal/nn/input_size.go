@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"zaq/internal/onnx"
 )
 
 // InputSize is what an input of a network takes for one image: a map [C, H, W], or a vector [C], which is one of 1 x 1.
@@ -17,8 +19,8 @@ type InputSize struct {
 func (s InputSize) Len() int { return s.C * s.H * s.W }
 
 // InputSizes returns those of all inputs that layers read, in the order of the network; of an only input in any case. It is an
-// error if one has a shape other than [N, C, H, W] and [N, C], with fixed sizes, or if none is [N, C, H, W]: that network
-// takes no images.
+// error if one has a shape other than [N, C, H, W] and [N, C], with fixed sizes, if one is of bytes that are no pixels, or if
+// none is [N, C, H, W]: that network takes no images.
 func (n *Network) InputSizes() ([]InputSize, error) {
 	if len(n.Inputs) < 2 {
 		name, c, h, w, err := n.ImageInput()
@@ -37,6 +39,8 @@ func (n *Network) InputSizes() ([]InputSize, error) {
 		switch {
 		case len(s) < 2 || slices.Min(s[1:]) < 1 || len(s) != 2 && len(s) != 4:
 			return nil, fmt.Errorf("input %q has the shape %v: [N, C, H, W] or [N, C] with fixed sizes is needed", name, s)
+		case n.Port(name).Type == onnx.Uint8 && (len(s) == 2 || s[1] != 1 && s[1] != 3):
+			return nil, fmt.Errorf("input %q of shape %v is uint8: that is supported of pictures, of 1 or 3 channels, alone", name, s)
 		case len(s) == 2:
 			sizes = append(sizes, InputSize{Name: name, C: s[1], H: 1, W: 1, Vector: true})
 		default:
