@@ -26,6 +26,9 @@ func evaluateDetector(ctx context.Context, m *Model, spec string, o EvalOptions)
 	if m.pre.Resize == "crop" {
 		return nil, fmt.Errorf("%s: boxes are not known in images that are cropped: resize stretch keeps them", m.path)
 	}
+	if err := m.oneInput("--data feeds", adviceRun); err != nil {
+		return nil, err
+	}
 	set, err := openTestSource(spec)
 	if err != nil {
 		return nil, err

@@ -109,6 +109,8 @@ func (m *Model) explain(err error, o Options) error {
 	}
 	advice := "methods rtn, squant, dfq, aciq and zaq go by images of your own, --calib DIR, or by noise"
 	switch {
+	case len(m.net.Inputs) > 1: // which --calib cannot feed
+		advice = "methods rtn, squant, dfq, aciq and zaq go by noise where --mean, --std and --scale say how pixels become the input"
 	case o.Images != traits[o.Method].images:
 		advice = "without --images " + o.Images + ", " + advice
 	case withoutStatistics[o.Method]:

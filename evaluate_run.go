@@ -15,6 +15,9 @@ func evaluate(ctx context.Context, m *Model, spec string, o EvalOptions) (*Evalu
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
 	}
+	if err := m.oneInput("--data feeds", adviceRun); err != nil {
+		return nil, err
+	}
 	set, err := openTestSource(spec)
 	if err != nil {
 		return nil, err

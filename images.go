@@ -86,6 +86,9 @@ func (m *Model) calibrationImages(dir string) ([]float32, error) {
 	if dir == "" {
 		return nil, nil
 	}
+	if err := m.oneInput("--calib feeds", adviceNoSet); err != nil {
+		return nil, err
+	}
 	set, err := dataset.OpenSource("imagefolder:"+dir, dataset.Train)
 	if err != nil {
 		return nil, err

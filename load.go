@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
@@ -67,7 +66,7 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	if spec != nil {
 		name = spec.Input
 	}
-	if m.input, err = m.imageInput(name, source); err != nil {
+	if m.input, err = m.imageInput(name, source, spec); err != nil {
 		return err
 	}
 	shape := m.net.Values[m.input].Shape
@@ -83,9 +82,13 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 		}
 	}
 	m.pre = Preprocessing(*spec)
+	if len(m.net.Inputs) > 1 {
+		m.pre.Input = m.input // it goes into what is made of this file
+	}
+	found := m.pre
 	if c.override != nil {
 		c.override(&m.pre)
-		if !reflect.DeepEqual(m.pre, Preprocessing(*spec)) {
+		if !reflect.DeepEqual(m.pre, found) {
 			source = m.path + ": with what was given" // no file is to blame
 		}
 	}
@@ -108,6 +111,7 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 		c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",
 			"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
 	}
+	m.warnOfOthers(c.log)
 	return nil
 }
 
@@ -121,23 +125,6 @@ func (m *Model) sidecar(c loadConfig) (*preprocess.Sidecar, error) {
 		return nil, nil
 	}
 	return preprocess.LoadSidecar(m.path)
-}
-
-// imageInput returns the input called name or, where it is "", the only one.
-func (m *Model) imageInput(name, source string) (string, error) {
-	inputs := m.net.Inputs
-	if name == "" {
-		if len(inputs) != 1 {
-			return "", fmt.Errorf("%s: %d inputs (%s) where one image is expected", m.path, len(inputs), strings.Join(inputs, ", "))
-		}
-		return inputs[0], nil
-	}
-	for _, in := range inputs {
-		if in == name {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("%s: input %q is none of the model's: %s", source, name, strings.Join(inputs, ", "))
 }
 
 // checkClasses compares the number of classes that a sidecar promises with the outputs of a classifier.

@@ -23,7 +23,10 @@ func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo
 		return nil
 	}
 	batch := mo.Generator.Batch
-	image := size(m.net.Values[m.input].Shape[1:])
+	image := 0
+	for _, in := range m.net.Inputs {
+		image += size(m.net.Values[in].Shape[1:])
+	}
 	mo.Generator.HeldBack = min(mo.Generator.HeldBack, max(leastPool, int(o.Memory/poolShare/bytesAFloat)/image))
 	var fits, least int64
 	for part := min(leastPart, batch); part <= batch; part++ {

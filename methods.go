@@ -120,6 +120,9 @@ func (m *Model) runMethod(ctx context.Context, o Options, net *nn.Network, mo me
 
 // trainingImages opens the training images of a specification.
 func (m *Model) trainingImages(spec string) (*dataset.Set, error) {
+	if err := m.oneInput("--data feeds", adviceNoSet); err != nil {
+		return nil, err
+	}
 	input := m.net.Values[m.input].Shape
 	size := [2]int{}
 	if kind := "fashion-mnist:"; len(spec) >= len(kind) && spec[:len(kind)] == kind {

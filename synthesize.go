@@ -43,6 +43,9 @@ func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, er
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	if err := m.oneInput("synth makes images for", "what quantize makes for itself is for all inputs"); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	if o.Images == method.SourceStatistics || o.Images == method.SourceData {
 		return nil, &OptionError{"method", o.Method, "makes no images"}

@@ -37,7 +37,8 @@
 // Preprocessing: what turns pixels into the network's input. It is read from the metadata of a file that zaq wrote,
 // or from MODEL.json beside any other MODEL.onnx; WithDescription and WithPreprocessing override both. Where nothing is
 // known, standardized input is assumed and a warning logged. The generator paints pixels, not inputs, and wrong
-// preprocessing gives it the wrong colours.
+// preprocessing gives it the wrong colours. Of several inputs it is about one; pictures of as many channels are prepared alike,
+// and whatever else the network takes is assumed to be standardized (docs/data.md).
 //
 // BatchNormalization, unfolded: its running statistics are the only memory of the training data that the
 // file has. For a model whose exporter folded them away, activation ranges come from images in CalibrationDir or, where
@@ -97,7 +98,7 @@ func (m *Model) Preprocessing() Preprocessing { return m.pre }
 //
 //	value = (pixel*Scale - Mean) / Std        pixel in 0..255
 type Preprocessing struct {
-	Input   string    `json:"input,omitempty"` // name of the network's input; "" is its only one
+	Input   string    `json:"input,omitempty"` // name of the input that it is about; "" is the only one
 	Scale   float64   `json:"scale"`
 	Mean    []float64 `json:"mean"`              // one per channel of the input, in its order and after Scale
 	Std     []float64 `json:"std"`               // likewise, all above 0

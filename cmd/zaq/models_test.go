@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"zaq/internal/npy"
 	"zaq/internal/onnx"
@@ -24,6 +25,9 @@ import (
 //	nan           with a weight that is not a number
 //	operator      with an operator of somebody's own
 //	unet          that ends in a map of 2 channels, 32 x 32, which a transposed convolution makes of 16 x 16
+//	pair          of two pictures, left and right; folded-pair without BatchNormalization
+//	features      of an image behind a vector of 4
+//	sequence      of an image and 7 vectors of 5
 //	detector      that ends in a map of 14 channels, 8 x 8, for two anchors and two classes
 //	nhwc          with images [N, H, W, C], normalized before they are transposed
 //	bytes         with images [N, H, W, C] of bytes
@@ -31,6 +35,10 @@ import (
 //	half          of float16, with float16 images [N, H, W, C]
 func writeModel(kind, path string) error {
 	b := &builder{rng: rand.New(rand.NewPCG(1, 2)), nan: kind == "nan", folded: kind == "folded"}
+	if several := strings.TrimPrefix(kind, "folded-"); severalInputs[several] != nil {
+		b.folded = several != kind
+		return writeSeveral(b, several, path)
+	}
 	side := int64(32)
 	if kind == "tiny" {
 		side = 8

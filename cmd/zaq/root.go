@@ -20,7 +20,7 @@ Usage:
 Verbs:
     quantize    an ONNX model in, a quantized ONNX model out
     eval        accuracy of a model, float or quantized, on labelled images
-    run         a quantized model in integers, on one input
+    run         a quantized model in integers
     inspect     what a model file holds
     synth       the images that a method makes, to look at
     sweep       a grid of models, methods and precisions, with a table of what they keep

@@ -21,7 +21,7 @@ import (
 	"zaq/internal/report"
 )
 
-const runUsage = `Run a quantized model in integers, on one input, and show what it says.
+const runUsage = `Run a quantized model in integers and show what it says.
 
 Usage:
     zaq run MODEL.onnx --input FILE [FLAGS]
@@ -100,7 +100,7 @@ func (a *app) run(ctx context.Context, model string, o *runOptions) error {
 		if strings.EqualFold(filepath.Ext(path), ".npy") {
 			inputs[i], err = readArray(path, p.Inputs()[i])
 		} else {
-			inputs[i], err = a.readImage(p, path, model, o)
+			inputs[i], err = a.readImage(p, i, path, model, o)
 		}
 		if err != nil {
 			return err
@@ -133,8 +133,8 @@ func readArray(path string, in infer.Info) (infer.Tensor, error) {
 	return infer.Tensor{Shape: shape, Data: data}, nil
 }
 
-// readImage reads a picture and prepares it as the model, or the command line, says.
-func (a *app) readImage(p *infer.Program, path, model string, o *runOptions) (infer.Tensor, error) {
+// readImage reads a picture for the i-th input and prepares it as the model, or the command line, says.
+func (a *app) readImage(p *infer.Program, i int, path, model string, o *runOptions) (infer.Tensor, error) {
 	m, err := a.load(model, &o.preprocess)
 	if err != nil {
 		return infer.Tensor{}, err
@@ -143,8 +143,12 @@ func (a *app) readImage(p *infer.Program, path, model string, o *runOptions) (in
 	if err != nil {
 		return infer.Tensor{}, err
 	}
-	spec := preprocess.Spec(m.Preprocessing())
-	in := p.Inputs()[0]
+	in := p.Inputs()[i]
+	known, ok := m.PreprocessingOf(in.Name)
+	if !ok {
+		return infer.Tensor{}, fmt.Errorf("%s and %s: input %q takes no picture that the model describes: give it a .npy", model, path, in.Name)
+	}
+	spec := preprocess.Spec(known)
 	x, err := spec.Picture(img.Pixels, img.H, img.W, in.ChannelsLast)
 	if err != nil {
 		return infer.Tensor{}, fmt.Errorf("%s and %s: %w", model, path, err)

@@ -26,7 +26,7 @@ const (
 
 // Spec is the preprocessing of one input.
 type Spec struct {
-	Input  string    `json:"input,omitempty"` // name of the network's input; "" is its only one
+	Input  string    `json:"input,omitempty"` // name of the network's input that it is about; "" is its only one
 	Scale  float64   `json:"scale"`
 	Mean   []float64 `json:"mean"` // of each channel of the input, in its order and after Scale
 	Std    []float64 `json:"std"`

@@ -119,7 +119,11 @@ func Summary(w io.Writer, s *zaq.Summary) error {
 		head.Row("ONNX Runtime", operators(s.Kernels)+" in integers (predicted)")
 	}
 	p := s.Preprocessing
-	head.Row("preprocessing", fmt.Sprintf("(pixel * %.6g - %v) / %v, %s", p.Scale, p.Mean, p.Std, p.Color))
+	how := fmt.Sprintf("(pixel * %.6g - %v) / %v, %s", p.Scale, p.Mean, p.Std, p.Color)
+	if len(s.Inputs) > 1 {
+		how += ", of input " + p.Input
+	}
+	head.Row("preprocessing", how)
 	if q := s.Quantized; q != nil {
 		how := fmt.Sprintf("%s %s, scheme %s, seed %d, %s kernels, zaq %s", q.Method, q.Precision, q.Scheme, q.Seed, q.Kernels, q.Version)
 		if q.MicroBatch > 0 {
