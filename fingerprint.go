@@ -37,7 +37,7 @@ func fingerprint(m *Model, o Options, images []float32) string {
 		{"steps", z.Steps}, {"start", z.Start}, {"batch", z.Batch}, {"q-per-g", z.QPerG}, {"warmup", z.Warmup}, {"range-steps", z.RangeSteps},
 		{"schedule", z.Schedule}, {"lr", z.LR}, {"g-lr", z.GLR}, {"alpha", z.Alpha}, {"beta", z.Beta}, {"tau", z.Tau},
 		{"feature-ema", z.FeatureEMA}, {"weight-decay", z.WeightDecay}, {"grad-clip", z.GradClip},
-		{"no-clip", z.NoClip}, {"pass-grad", z.PassGrad}, {"keep-best", z.KeepBest},
+		{"no-clip", z.NoClip}, {"pass-grad", z.PassGrad}, {"keep", z.Keep},
 	} {
 		lines = append(lines, fmt.Sprintf("%s=%v", l.key, l.value))
 	}

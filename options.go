@@ -19,6 +19,7 @@ var (
 	Int4Storages  = []string{"packed", "int8"}
 	FeatureLosses = method.FeatureLosses
 	LayerWeights  = []string{"ema", "uniform"}
+	Keeps         = []string{method.KeepBetter, method.KeepBest, method.KeepLast}
 	Starts        = []string{method.StartSQuant, method.StartFloat}
 )
 
@@ -104,17 +105,17 @@ type ZAQOptions struct {
 	WeightDecay  float64 // of Q; default 5e-4, negative: none
 	GradClip     float64 // largest norm of a gradient; default 1, negative: no limit
 
-	RangeSteps int  // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
-	NoClip     bool // let G paint pixels outside 0..255
-	PassGrad   bool // straight-through gradient outside a quantizer's range too; cut there otherwise
-	KeepBest   bool // keep those weights on the way that agree best with P on held-back generated images, not the last or those of the start
+	RangeSteps int    // Q steps during which activation ranges move, with observer "ema" only; default a third of Steps
+	NoClip     bool   // let G paint pixels outside 0..255
+	PassGrad   bool   // straight-through gradient outside a quantizer's range too; cut there otherwise
+	Keep       string // weights to end with, one of Keeps: by agreement with P on held-back images "better" (default), of the last and those of the start, or "best", of some on the way, too; or "last"
 }
 
 // DefaultZAQOptions returns the values that zeros stand for, but for the learning rate of 2-bit weights.
 func DefaultZAQOptions() ZAQOptions {
 	return ZAQOptions{
 		Steps: 800, Batch: 64, QPerG: 5, Warmup: 400, Schedule: "cosine", LR: 0.01, GLR: 1e-4,
-		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, FeatureLoss: "crm", LayerWeights: "ema", Start: method.StartSQuant, WeightDecay: 5e-4, GradClip: 1,
+		Alpha: 0.1, Beta: 0.05, Tau: 1, FeatureEMA: 0.9, FeatureLoss: "crm", LayerWeights: "ema", Start: method.StartSQuant, Keep: method.KeepBetter, WeightDecay: 5e-4, GradClip: 1,
 	}
 }
 
@@ -146,7 +147,7 @@ func (z ZAQOptions) withDefaults() ZAQOptions {
 	for _, f := range []struct {
 		v   *string
 		def string
-	}{{&z.Schedule, d.Schedule}, {&z.FeatureLoss, d.FeatureLoss}, {&z.LayerWeights, d.LayerWeights}, {&z.Start, d.Start}} {
+	}{{&z.Schedule, d.Schedule}, {&z.FeatureLoss, d.FeatureLoss}, {&z.LayerWeights, d.LayerWeights}, {&z.Start, d.Start}, {&z.Keep, d.Keep}} {
 		if *f.v == "" {
 			*f.v = f.def
 		}
@@ -188,7 +189,7 @@ func (z ZAQOptions) check() error {
 		known       []string
 	}{
 		{"schedule", z.Schedule, []string{"cosine", "step"}}, {"feature-loss", z.FeatureLoss, FeatureLosses},
-		{"layer-weights", z.LayerWeights, LayerWeights}, {"start", z.Start, Starts},
+		{"layer-weights", z.LayerWeights, LayerWeights}, {"start", z.Start, Starts}, {"keep", z.Keep, Keeps},
 	} {
 		if f.value == "" {
 			continue

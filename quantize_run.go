@@ -132,7 +132,7 @@ func methodOptions(o Options, p quant.Precision) method.Options {
 		Tune: method.TuneOptions{
 			Steps: z.Steps, QPerG: z.QPerG, Schedule: schedule, LR: z.LR, GLR: z.GLR,
 			Momentum: momentum, Decay: z.WeightDecay, GradClip: z.GradClip,
-			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, KeepBest: z.KeepBest,
+			RangeSteps: z.RangeSteps, PassGrad: z.PassGrad, Keep: z.Keep,
 		},
 		ZAQ: method.ZAQOptions{
 			Alpha: z.Alpha, Beta: z.Beta, Tau: z.Tau, FeatureEMA: z.FeatureEMA, FeatureLoss: z.FeatureLoss, Uniform: z.LayerWeights == "uniform",

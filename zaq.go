@@ -48,7 +48,7 @@
 // # What it does not do
 //
 // No test image is ever consulted. (Method "ft", the reference for all others, learns from the training part of Data.) Ranges come from generated images (or from unlabelled ones of your own in
-// CalibrationDir), and the weights that are kept are the last ones, those of the start or with KeepBest others on the way,
+// CalibrationDir), and the weights that are kept are the last ones, those of the start or with Keep "best" others on the way,
 // whichever agree best with the float network on generated images that training does not see. Evaluate takes labelled images and gives a report, nothing
 // flows back.
 //

@@ -94,8 +94,8 @@ Training, of zaq, gdfq and ft:
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
         --pass-grad         gradients pass a quantizer outside its range too
-        --keep-best         keep those weights on the way that agree best with P on held-back images; otherwise the
-                            last, or those of the start where these agree better
+        --keep WHICH        weights to end with: better (default), of the last and those of the start, or best, of some on
+                            the way, too, by agreement with P on held-back images; or last
 
 Parts of zaq, each of which can be left out:
         --alpha X           weight of the feature discrepancy (default 0.1)

@@ -119,7 +119,7 @@ func addTrainingFlags(flags *pflag.FlagSet, o *zaq.Options) {
 	flags.Float64Var(&z.WeightDecay, "weight-decay", d.WeightDecay, "")
 	flags.Float64Var(&z.GradClip, "grad-clip", d.GradClip, "")
 	flags.BoolVar(&z.PassGrad, "pass-grad", false, "")
-	flags.BoolVar(&z.KeepBest, "keep-best", false, "")
+	flags.StringVar(&z.Keep, "keep", d.Keep, "")
 }
 
 func addZAQFlags(flags *pflag.FlagSet, o *zaq.Options) {

@@ -9,7 +9,7 @@ model=$1 data=$2 out=$3 best=${4:-}
 zaq=$(dirname "$0")/../../bin/zaq
 zaqs() { # FLAGS...: zaq with each of them, as sweep takes a list of methods
 	local each list=
-	for each in "$@"; do list+=",zaq ${FLAGS:-} $each"; done
+	for each in "$@"; do list+=",zaq --keep last ${FLAGS:-} $each"; done
 	echo "${list#,}"
 }
 run() { "$zaq" sweep --models "$model" --scheme paper --precision w3a3 --seeds 1,2,3 --data "cifar10:$data" "$@"; }

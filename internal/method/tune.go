@@ -20,10 +20,17 @@ type TuneOptions struct {
 	QPerG int     // steps of Q for each of G, where G goes on learning
 	GLR   float64 // of G then
 
-	RangeSteps int  // steps of Q during which activation ranges move
-	PassGrad   bool // gradients pass outside of quantizers' ranges
-	KeepBest   bool // of all checks, not only of the last weights and those of the start
+	RangeSteps int    // steps of Q during which activation ranges move
+	PassGrad   bool   // gradients pass outside of quantizers' ranges
+	Keep       string // one of the Keep constants; "": KeepBetter
 }
+
+// Which weights a run ends with. What is better and best, agreement with P on the held-back images decides.
+const (
+	KeepLast   = "last"
+	KeepBetter = "better" // of the last and those of the start
+	KeepBest   = "best"   // of these and some on the way
+)
 
 // checks is how often agreement on the held-back images is measured once ranges are frozen.
 const checks = 8
@@ -221,19 +228,19 @@ func (r *tuning) checkParams() error {
 	return nil
 }
 
-// check compares P and Q on the held-back images at the end and, where the best is to be kept, a few times after ranges
-// are frozen, and remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
+// check compares P and Q on the held-back images at the end and, for KeepBest, a few times after ranges are frozen, and
+// remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
 // training that does not help is not kept. A second check of the same step changes nothing.
 func (r *tuning) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	every := r.tune.Steps
-	if r.tune.KeepBest {
+	if r.tune.Keep == KeepBest {
 		every = (r.tune.Steps - r.tune.RangeSteps) / checks
 	}
 	every = max(1, every)
-	if r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
+	if r.tune.Keep == KeepLast || r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
 		return nil
 	}
 	a, err := r.poolSeen.agreement(ctx, r.pool)

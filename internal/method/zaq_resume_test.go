@@ -12,10 +12,10 @@ import (
 // A run that is stopped before and behind the end of an epoch, with ranges that move, ends in the bits of an
 // unbroken one and reports the same figures on the way. Its images are not in the checkpoint.
 func TestZAQResumeAcrossEpochs(t *testing.T) {
-	for _, keepBest := range []bool{false, true} {
+	for _, keep := range []string{KeepLast, KeepBetter, KeepBest} {
 		o := tiny(t)
 		o.Observer = "ema"
-		o.Tune.Steps, o.Tune.RangeSteps, o.Tune.QPerG, o.Tune.KeepBest = epoch+5, 20, 4, keepBest
+		o.Tune.Steps, o.Tune.RangeSteps, o.Tune.QPerG, o.Tune.Keep = epoch+5, 20, 4, keep
 		run := func(stops ...int) (*Result, map[int][]Metric) {
 			o, figures := o, map[int][]Metric{}
 			o.Checkpoint = filepath.Join(t.TempDir(), "zaq.ckpt")
@@ -47,10 +47,10 @@ func TestZAQResumeAcrossEpochs(t *testing.T) {
 		want, wantFigures := run()
 		got, figures := run(10, 47, epoch+1, epoch+5)
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("keep best %v: another result: step %d of %d, agreement %g, %g", keepBest, got.Kept, want.Kept, got.Agreement, want.Agreement)
+			t.Errorf("keep %s: another result: step %d of %d, agreement %g, %g", keep, got.Kept, want.Kept, got.Agreement, want.Agreement)
 		}
 		if !reflect.DeepEqual(figures, wantFigures) {
-			t.Errorf("keep best %v: other figures on the way", keepBest)
+			t.Errorf("keep %s: other figures on the way", keep)
 		}
 	}
 }

@@ -171,7 +171,7 @@ func straying(t *testing.T) Options {
 // The best of the checks is what a run returns: the same as a run that ended there.
 func TestZAQKeepsTheBest(t *testing.T) {
 	o := straying(t)
-	o.Tune.KeepBest = true
+	o.Tune.Keep = KeepBest
 	net := balanced(t, o)
 	best, err := ZAQ(context.Background(), net, o)
 	if err != nil {
@@ -180,7 +180,7 @@ func TestZAQKeepsTheBest(t *testing.T) {
 	if best.Kept < 1 || best.Kept > 5 || best.Steps != 8 {
 		t.Fatalf("step %d of %d was kept", best.Kept, best.Steps)
 	}
-	o.Tune.KeepBest = false
+	o.Tune.Keep = KeepBetter
 	first, err := ZAQ(context.Background(), net, o)
 	if err != nil {
 		t.Fatal(err)
@@ -208,6 +208,14 @@ func TestZAQKeepsTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.Tune.Keep = KeepLast
+	last, err := ZAQ(context.Background(), net, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last.Kept != 8 || last.Agreement >= got.Agreement {
+		t.Errorf("last: step %d, agreement %g, %g of the start", last.Kept, last.Agreement, got.Agreement)
+	}
 	o.Tune.Steps = 0
 	start, err := ZAQ(context.Background(), net, o)
 	if err != nil {
@@ -221,7 +229,7 @@ func TestZAQKeepsTheStart(t *testing.T) {
 // A run that went on from any checkpoint ends in the bits of an unbroken one, whatever the number of threads.
 func TestZAQResume(t *testing.T) {
 	o := straying(t)
-	o.Tune.RangeSteps, o.Tune.KeepBest = 4, true
+	o.Tune.RangeSteps, o.Tune.Keep = 4, KeepBest
 	net := balanced(t, o)
 	o.Threads = 1
 	o.Every = time.Nanosecond
