@@ -7,6 +7,7 @@ import (
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
+	"zaq/internal/nn"
 )
 
 // ZAQOptions are the parts of ZAQ's objectives.
@@ -65,7 +66,11 @@ func newDiscrepancy(t *twins, z ZAQOptions) (*discrepancy, error) {
 		d.distances, d.average = make([]float64, len(d.df.Weights)), make([]float64, len(d.df.Weights))
 	}
 	if t.gen != nil {
-		d.la = t.g.MeanAbs("mean activation", t.pFeat[len(t.pFeat)-1])
+		h, err := tensors(t.p, []string{nn.LastBlock(t.pNet)})
+		if err != nil {
+			return nil, err
+		}
+		d.la = t.g.MeanAbs("mean activation", h[0])
 	}
 	return d, nil
 }
