@@ -57,6 +57,32 @@ func (p *preprocessFlags) check() error {
 	return usageErrorf("--resize %q: stretch or crop", p.resize)
 }
 
+// String returns the flags that were given as they are written on a command line, each with a space before it.
+func (p *preprocessFlags) String() string {
+	var b strings.Builder
+	add := func(flag, value string) {
+		if value != "" {
+			b.WriteString(" --" + flag + " " + quoted(value))
+		}
+	}
+	list := func(values []float64) string {
+		var words []string
+		for _, v := range values {
+			words = append(words, fmt.Sprint(v))
+		}
+		return strings.Join(words, ",")
+	}
+	add("description", p.describe)
+	add("mean", list(p.mean))
+	add("std", list(p.std))
+	if p.scale != 0 {
+		add("scale", p.scale.String())
+	}
+	add("color", p.color)
+	add("resize", p.resize)
+	return b.String()
+}
+
 // apply changes what the flags name. One value for all channels is repeated for as many as there are. Where all
 // was assumed, nothing of the assumption is left beside a flag.
 func (p *preprocessFlags) apply(to *zaq.Preprocessing) {

@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,7 +129,9 @@ func (o *sweepOptions) tasks() ([]*task, error) {
 							return nil, fmt.Errorf("method %q: %w", method, err)
 						}
 						t.again = i > 0
-						all = append(all, t)
+						if !slices.ContainsFunc(all, t.is) {
+							all = append(all, t)
+						}
 					}
 				}
 			}
@@ -134,13 +140,20 @@ func (o *sweepOptions) tasks() ([]*task, error) {
 	return all, nil
 }
 
+// is reports whether two tasks are the same cell.
+func (t *task) is(other *task) bool {
+	return t.model == other.model && t.method == other.method && t.Scheme == other.Scheme && t.Precision == other.Precision && t.Seed == other.Seed
+}
+
 // part returns those of the tasks that are --shard's, every n-th.
 func (o *sweepOptions) part(tasks []*task) ([]*task, error) {
 	if o.shard == "" {
 		return tasks, nil
 	}
-	var i, n int
-	if _, err := fmt.Sscanf(o.shard, "%d/%d", &i, &n); err != nil || i < 1 || i > n {
+	first, of, _ := strings.Cut(o.shard, "/")
+	i, err := strconv.Atoi(first)
+	n, err2 := strconv.Atoi(of)
+	if err != nil || err2 != nil || i < 1 || i > n {
 		return nil, usageErrorf("--shard %q: want I/N, such as 1/2", o.shard)
 	}
 	var part []*task
@@ -161,6 +174,9 @@ func newTask(model, scheme, precision, method, seed string) (*task, error) {
 	t := &task{model: model, method: strings.Join(words, " ")}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
 	t.addFlags(flags)
+	if err := refuseGridFlags(words[1:]); err != nil {
+		return nil, err
+	}
 	line := append([]string{"--method", words[0], "--scheme", scheme, "--precision", precision, "--seed", seed}, words[1:]...)
 	if err := flags.Parse(line); err != nil {
 		return nil, &usageError{text: err.Error()}
@@ -168,12 +184,27 @@ func newTask(model, scheme, precision, method, seed string) (*task, error) {
 	if flags.NArg() > 0 {
 		return nil, usageErrorf("%q is no flag", flags.Arg(0))
 	}
-	for _, own := range []string{"output", "json", "checkpoint", "resume", "profile"} {
+	return t, t.complete(flags, model)
+}
+
+// refuseGridFlags refuses those flags of a method that are the sweep's: of the grid, of all models' preprocessing, or of where
+// files go.
+func refuseGridFlags(words []string) error {
+	var t task
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	t.addFlags(flags)
+	if err := flags.Parse(words); err != nil {
+		return &usageError{text: err.Error()}
+	}
+	for _, own := range []string{
+		"output", "json", "checkpoint", "resume", "profile", "method", "scheme", "precision", "seed",
+		"mean", "std", "scale", "color", "resize", "description",
+	} {
 		if flags.Changed(own) {
-			return nil, usageErrorf("--%s is the sweep's own business", own)
+			return usageErrorf("--%s is the sweep's own business", own)
 		}
 	}
-	return t, t.complete(flags, model)
+	return nil
 }
 
 // cell is what the task will be when it is done, as far as it is known before.
@@ -181,12 +212,41 @@ func (t *task) cell(m *zaq.Model, o *sweepOptions) *sweep.Cell {
 	c := &sweep.Cell{
 		Model: stem(t.model), SHA256: m.SHA256(), Method: t.method, Scheme: t.Scheme, Precision: t.Precision, Seed: t.Seed, Data: o.data,
 	}
-	c.Command = fmt.Sprintf("zaq quantize %s --method %s --scheme %s --precision %s --seed %d -o Q.onnx && zaq eval Q.onnx --data %s",
-		t.model, t.method, t.Scheme, t.Precision, t.Seed, o.data)
+	pixels := o.preprocess.String()
+	c.Pixels = pixelsOf(m)
+	c.Command = fmt.Sprintf("zaq quantize %s --method %s --scheme %s --precision %s --seed %d%s -o Q.onnx && zaq eval Q.onnx --data %s%s",
+		quoted(t.model), quotedWords(t.method), t.Scheme, t.Precision, t.Seed, pixels, quoted(o.data), pixels)
 	if o.limit > 0 {
 		c.Command += " --limit " + strconv.Itoa(o.limit)
 	}
 	return c
+}
+
+// pixelsOf is a digest of a model's preprocessing, wherever that comes from.
+func pixelsOf(m *zaq.Model) string {
+	text, err := json.Marshal(m.Preprocessing())
+	if err != nil {
+		panic(err) // it holds numbers and words alone
+	}
+	return fmt.Sprintf("%.16x", sha256.Sum256(text))
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:=,+@%-]+$`)
+
+// quoted is a word as a shell takes it.
+func quoted(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func quotedWords(words string) string {
+	list := strings.Fields(words)
+	for i, w := range list {
+		list[i] = quoted(w)
+	}
+	return strings.Join(list, " ")
 }
 
 func stem(path string) string { return strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)) }
@@ -196,8 +256,12 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err := os.MkdirAll(files, 0o755); err != nil {
 		return err
 	}
-	models := map[string]*zaq.Model{}
+	models, named := map[string]*zaq.Model{}, map[string]string{}
 	for _, path := range o.models {
+		if other, ok := named[stem(path)]; ok && other != path {
+			return usageErrorf("--models: %s and %s have the same name, by which cells go", other, path)
+		}
+		named[stem(path)] = path
 		m, err := a.load(path, &o.preprocess)
 		if err != nil {
 			return err
@@ -210,11 +274,16 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err != nil {
 		return err
 	}
+	earlier, err := sweep.Load(o.output) // perhaps of another grid: tables are of all that is there
+	if err != nil {
+		return err
+	}
 	var cells []*sweep.Cell
 	finish := func(c *sweep.Cell) error {
 		cells = append(cells, c)
-		return sweep.Write(o.output, cells)
+		return sweep.Write(o.output, sweep.With(cells, earlier))
 	}
+	var failed []error
 	floats := map[*zaq.Model]bool{} // those whose cell is done
 	for i, t := range tasks {
 		m := models[t.model]
@@ -234,7 +303,15 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 			return err
 		}
 		if done == nil {
-			if err := a.sweepCell(ctx, m, o, t, c, filepath.Join(files, c.Name()+".onnx")); err != nil {
+			err := a.sweepCell(ctx, m, o, t, c, filepath.Join(files, c.Name()+".onnx"))
+			var q *quantizeError
+			switch {
+			case err == nil:
+			case ctx.Err() == nil && errors.As(err, &q):
+				a.log.Warn("cell failed", "number", i+1, "of", len(tasks), "name", c.Name(), "error", q.err)
+				failed = append(failed, fmt.Errorf("cell %s: %w", c.Name(), q.err))
+				continue
+			default:
 				return fmt.Errorf("cell %s: %w", c.Name(), err)
 			}
 			done = c
@@ -244,13 +321,22 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 			return err
 		}
 	}
-	return sweep.Markdown(a.stdout, sweep.Rows(cells))
+	if err := sweep.Markdown(a.stdout, sweep.Rows(cells)); err != nil || len(failed) == 0 {
+		return err
+	}
+	return fmt.Errorf("%d of %d cells failed, first %w", len(failed), len(tasks), failed[0])
 }
+
+// quantizeError is what a method says of a model: other cells may fare better.
+type quantizeError struct{ err error }
+
+func (e *quantizeError) Error() string { return e.err.Error() }
+func (e *quantizeError) Unwrap() error { return e.err }
 
 // floatCell evaluates a model as it is.
 func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
-	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data}
-	c.Command = fmt.Sprintf("zaq eval %s --data %s", m.Path(), o.data)
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m)}
+	c.Command = fmt.Sprintf("zaq eval %s --data %s%s", quoted(m.Path()), quoted(o.data), o.preprocess.String())
 	if o.limit > 0 {
 		c.Command += " --limit " + strconv.Itoa(o.limit)
 	}
@@ -284,7 +370,9 @@ func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c
 func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *task, c *sweep.Cell, path string) error {
 	state := filepath.Join(o.output, "state", c.Name())
 	if t.Trains() {
-		t.CheckpointDir, t.Resume = state, true
+		t.CheckpointDir = state
+		_, err := os.Stat(state)
+		t.Resume = err == nil
 	}
 	p := a.progress()
 	t.Progress, t.Log = p.Update, a.log
@@ -292,8 +380,9 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 	r, err := zaq.Quantize(ctx, m, t.Options)
 	p.Done()
 	if err != nil {
-		return err
+		return &quantizeError{err}
 	}
+	c.Start = r.Steps > 0 && r.Kept == 0
 	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels
 	if err := writeUnlessInterrupted(ctx, r, path); err != nil {
 		return err
@@ -315,6 +404,13 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 func (a *app) mergeSweeps(dirs []string, output string) error {
 	if len(dirs) == 0 {
 		return usageErrorf("sweep merge: which folders?")
+	}
+	there, err := sweep.Load(output)
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 && !slices.Contains(dirs, output) {
+		dirs = append(dirs, output)
 	}
 	cells, err := sweep.Merge(dirs)
 	if err != nil {

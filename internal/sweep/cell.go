@@ -26,14 +26,16 @@ type Cell struct {
 	Scheme    string `json:"scheme,omitempty"`
 	Precision string `json:"precision,omitempty"`
 	Seed      uint64 `json:"seed"`
-	Data      string `json:"data"` // what it was evaluated on
+	Data      string `json:"data"`             // what it was evaluated on
+	Pixels    string `json:"pixels,omitempty"` // digest of how they become the input; cells of earlier versions have none
 
 	N         int     `json:"n"` // images
 	Top1      int     `json:"top1"`
-	Agreement float64 `json:"agreement,omitempty"` // with the float model, on held-back images of the method's own
-	Steps     int     `json:"steps,omitempty"`     // of the quantized network
-	Bytes     int64   `json:"bytes"`               // of the file
-	Seconds   float64 `json:"seconds"`             // of quantizing
+	Agreement float64 `json:"agreement,omitempty"`  // with the float model, on held-back images of the method's own
+	Steps     int     `json:"steps,omitempty"`      // of the quantized network
+	Start     bool    `json:"start_kept,omitempty"` // none of these brought it nearer to the float model: it is as it began
+	Bytes     int64   `json:"bytes"`                // of the file
+	Seconds   float64 `json:"seconds"`              // of quantizing
 	Kernels   string  `json:"kernels,omitempty"`
 	Command   string  `json:"command"` // that makes it again
 }
@@ -56,7 +58,33 @@ func (c *Cell) Name() string {
 }
 
 // same reports whether two cells are about the same work.
-func (c *Cell) same(other *Cell) bool { return c.SHA256 == other.SHA256 && c.Command == other.Command }
+func (c *Cell) same(other *Cell) bool { return c.alike(other) && c.Command == other.Command }
+
+// alike reports whether two cells, of one name, are of the same model in the same preprocessing. On another machine it may
+// lie elsewhere, so that commands differ.
+func (c *Cell) alike(other *Cell) bool {
+	return c.SHA256 == other.SHA256 && (c.Pixels == other.Pixels || c.Pixels == "" || other.Pixels == "")
+}
+
+// result is what contradicting cells differ in.
+func (c *Cell) result() string {
+	return fmt.Sprintf("%d of %d right by %s kernels, model %.8s", c.Top1, c.N, c.Kernels, c.SHA256)
+}
+
+// With returns cells and, behind them, those of others of which they have none of that name.
+func With(cells, others []*Cell) []*Cell {
+	known := map[string]bool{}
+	for _, c := range cells {
+		known[c.Name()] = true
+	}
+	all := slices.Clone(cells)
+	for _, c := range others {
+		if !known[c.Name()] {
+			all = append(all, c)
+		}
+	}
+	return all
+}
 
 // folder is where the cells of a grid lie.
 const folder = "cells"
@@ -107,14 +135,11 @@ func read(path string) (*Cell, error) {
 	return c, nil
 }
 
-// Load reads the cells of a folder, in order of their names.
+// Load reads the cells of a folder, in order of their names; there may be none.
 func Load(dir string) ([]*Cell, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, folder, "*.json"))
 	if err != nil {
 		return nil, err
-	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
 	}
 	slices.Sort(paths)
 	var cells []*Cell
@@ -138,11 +163,14 @@ func Merge(dirs []string) ([]*Cell, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(cells) == 0 {
+			return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
+		}
 		for _, c := range cells {
 			name := c.Name()
 			if other := known[name]; other != nil {
-				if !c.same(other) || c.Top1 != other.Top1 || c.N != other.N {
-					return nil, fmt.Errorf("cell %s is another in %s than in %s", name, dir, from[name])
+				if !c.alike(other) || c.Top1 != other.Top1 || c.N != other.N {
+					return nil, fmt.Errorf("cell %s is another in %s than in %s: %s; %s", name, dir, from[name], c.result(), other.result())
 				}
 				continue
 			}

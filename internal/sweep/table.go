@@ -24,6 +24,7 @@ type Row struct {
 	Deviation float64 `json:"deviation"` // over seeds; 0 for one
 	Float     float64 `json:"float"`     // of the model as it is; 0 where that was not measured
 	Steps     int     `json:"steps"`
+	Starts    int     `json:"starts_kept,omitempty"` // seeds of which no step was of use
 	Bytes     int64   `json:"bytes"`
 	Seconds   float64 `json:"seconds"` // of a cell, on average
 	Command   string  `json:"command"` // of the first seed
@@ -58,6 +59,9 @@ func Rows(cells []*Cell) []Row {
 		for _, c := range group {
 			accuracies = append(accuracies, c.Accuracy())
 			r.Seconds += c.Seconds / float64(len(group))
+			if c.Start {
+				r.Starts++
+			}
 		}
 		r.Mean, r.Deviation = metric.MeanStd(accuracies)
 		if len(group) == 1 {
@@ -76,6 +80,17 @@ func (r *Row) accuracy() string {
 	return fmt.Sprintf("%.2f ± %.2f", r.Mean, r.Deviation)
 }
 
+// steps writes how often Q was updated, and where that was for nothing.
+func (r *Row) steps() string {
+	switch {
+	case r.Starts == 0:
+		return fmt.Sprint(r.Steps)
+	case r.Seeds == 1:
+		return fmt.Sprintf("%d, start kept", r.Steps)
+	}
+	return fmt.Sprintf("%d, start kept %d times", r.Steps, r.Starts)
+}
+
 // Markdown writes the table and, below it, the command behind each row.
 func Markdown(w io.Writer, rows []Row) error {
 	var b strings.Builder
@@ -86,8 +101,8 @@ func Markdown(w io.Writer, rows []Row) error {
 		if r.Float > 0 {
 			float, less = fmt.Sprintf("%.2f", r.Float), fmt.Sprintf("%.2f", r.Float-r.Mean)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %d | %.1f kB | %.0f |\n",
-			r.Model, r.Scheme, r.Precision, strings.ReplaceAll(r.Method, "|", "\\|"), r.Seeds, r.accuracy(), float, less, r.Steps, float64(r.Bytes)/1000, r.Seconds)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.1f kB | %.0f |\n",
+			r.Model, r.Scheme, r.Precision, strings.ReplaceAll(r.Method, "|", "\\|"), r.Seeds, r.accuracy(), float, less, r.steps(), float64(r.Bytes)/1000, r.Seconds)
 	}
 	b.WriteString("\nThe first seed of each row:\n\n")
 	for _, r := range rows {
@@ -100,11 +115,11 @@ func Markdown(w io.Writer, rows []Row) error {
 // CSV writes a line for each cell.
 func CSV(w io.Writer, cells []*Cell) error {
 	c := csv.NewWriter(w)
-	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "bytes", "seconds", "kernels", "data", "command"}}
+	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command"}}
 	for _, x := range cells {
 		lines = append(lines, []string{
 			x.Model, x.Scheme, x.Precision, x.Method, fmt.Sprint(x.Seed), fmt.Sprint(x.Top1), fmt.Sprint(x.N), fmt.Sprint(x.Agreement),
-			fmt.Sprint(x.Steps), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command,
+			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command,
 		})
 	}
 	return c.WriteAll(lines)
