@@ -44,7 +44,8 @@ func (o Options) Trains() bool { return traits[o.withDefaults().Method].trains }
 // keeps reports whether a run takes so long that its state is worth a checkpoint: something is trained, Q, a generator or
 // images.
 func (o Options) keeps() bool {
-	return o.Trains() || o.CalibrationDir == "" && (o.Uses("generator") || o.Uses("images"))
+	d := o.withDefaults()
+	return d.Trains() || d.CalibrationDir == "" && (d.generates() || d.optimises())
 }
 
 // Draws reports whether quantizing m by o draws random numbers, so that another seed gives another result.
@@ -54,22 +55,6 @@ func (m *Model) Draws(o Options) bool {
 	}
 	trunk, _ := nn.Cut(m.net)
 	return !normalized(trunk) && o.CalibrationDir == "" // noise takes the place of statistics
-}
-
-// Uses reports which of the groups of options the method that o names looks at: the generator's ("generator"), those of
-// images that are optimised ("images"), of fine-tuning ("training"), and of the methods "zaq" and "gdfq" alone.
-func (o Options) Uses(group string) bool {
-	o = o.withDefaults()
-	t := traits[o.Method]
-	switch group {
-	case "generator":
-		return o.Images == method.SourceGenerator && o.CalibrationDir == "" || t.trains && o.Images == method.SourceGenerator
-	case "images":
-		return o.Images == method.SourceZeroQ || o.Images == method.SourceDeepInversion
-	case "training":
-		return t.trains
-	}
-	return o.Method == group
 }
 
 // checkMethod reports what does not go together with the method. o has its defaults.
@@ -97,12 +82,27 @@ func (o Options) checkMethod() error {
 	switch {
 	case t.trains && o.Images == method.SourceStatistics:
 		return &OptionError{"images", o.Images, "method " + o.Method + " needs images to learn from"}
+	case !t.trains && o.CalibrationDir != "" && (o.optimises() || o.Images != t.images):
+		return o.twoSources()
 	case statistics && !method.ByStatistics(o.Observer):
 		return &OptionError{"observer", o.Observer, "needs batches of images, and ranges come from statistics"}
 	case !statistics && !method.ByImages(o.Observer):
 		return &OptionError{"observer", o.Observer, "goes by statistics, and ranges come from images"}
 	}
 	return nil
+}
+
+// twoSources is the error of images that would be made for ranges which come from those of CalibrationDir.
+func (o Options) twoSources() error {
+	e := &HintError{
+		Err:    &OptionError{"calib", "", "ranges come from " + o.Images + ", as method " + o.Method + " has them, or from images of a folder, not from both"},
+		Advice: "--method rtn --calib DIR rounds by the images of the folder",
+	}
+	if own := traits[o.Method].images; o.Images != own {
+		e.Err = &OptionError{"calib", "", "ranges come from --images " + o.Images + " or from images of a folder, not from both"}
+		e.Advice = "without --images, --method " + o.Method + " --calib DIR goes by the images of the folder"
+	}
+	return e
 }
 
 // runMethod runs the method that o names.

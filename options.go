@@ -62,7 +62,7 @@ type Options struct {
 	Data string
 
 	// CalibrationDir holds unlabelled images (PNG, JPEG) from which activation ranges are taken in place of
-	// generated ones. "": no image is needed.
+	// generated ones; where nothing trains, images that are optimised leave them no place. "": no image is needed.
 	CalibrationDir string
 
 	CheckpointDir string // where a run's state is kept, so that it can be resumed; "": nowhere

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -81,6 +82,8 @@ func TestCheck(t *testing.T) {
 		{Opset: 20, Precision: "w8a8", FirstLastBits: 5},
 		{Opset: 20, Int4Storage: "int8"},
 		{CheckpointDir: "d", Resume: true},
+		{Method: "squant", CalibrationDir: "d"},
+		{Images: "zeroq", CalibrationDir: "d"}, // it trains on the ones and has ranges from the others
 		{ZAQ: ZAQOptions{Alpha: -1, Beta: -1, FeatureEMA: -1, WeightDecay: -1, GradClip: -1, Schedule: "step"}},
 	} {
 		if err := good.Check(); err != nil {
@@ -106,6 +109,8 @@ func TestCheck(t *testing.T) {
 		{Options{ZAQ: ZAQOptions{Alpha: math.Inf(1)}}, "alpha"},
 		{Options{ZAQ: ZAQOptions{FeatureEMA: 1}}, "feature-ema"},
 		{Options{ZAQ: ZAQOptions{Schedule: "linear"}}, "schedule"},
+		{Options{Method: "zeroq", CalibrationDir: "d"}, "calib"},
+		{Options{Method: "squant", Images: "deepinversion", CalibrationDir: "d"}, "calib"},
 	} {
 		var option *OptionError
 		if err := c.o.Check(); !errors.As(err, &option) || option.Option != c.option {
@@ -114,6 +119,49 @@ func TestCheck(t *testing.T) {
 		if _, err := Quantize(context.Background(), &Model{}, c.o); !errors.As(err, &option) {
 			t.Errorf("Quantize took %+v: %v", c.o, err)
 		}
+	}
+}
+
+// What a run has no use for is named, and only that.
+func TestUnused(t *testing.T) {
+	all := map[string]bool{}
+	for _, p := range partials {
+		for _, option := range p.options {
+			all[option] = true
+		}
+	}
+	generator, images := "warmup no-clip count", "image-count image-steps image-lr"
+	training := "steps start schedule lr weight-decay grad-clip pass-grad keep"
+	features := "alpha beta regularizer feature-loss layer-weights tau feature-ema"
+	terms := "class-weight tv l2 bn-weight compete shift"
+	for _, c := range []struct {
+		o    Options
+		used string
+	}{
+		{Options{}, generator + " q-per-g g-lr " + training + " " + features},
+		{Options{Observer: "ema"}, "range-steps " + generator + " q-per-g g-lr " + training + " " + features},
+		{Options{CalibrationDir: "d", Observer: "ema"}, generator + " q-per-g g-lr " + training + " " + features},
+		{Options{Images: "zeroq"}, images + " " + training + " alpha feature-loss layer-weights tau feature-ema"},
+		{Options{Images: "deepinversion", ZAQ: ZAQOptions{FeatureLoss: "none"}}, images + " " + terms + " " + training + " feature-loss"},
+		{Options{ZAQ: ZAQOptions{LayerWeights: "uniform"}}, generator + " q-per-g g-lr " + training + " alpha beta regularizer feature-loss layer-weights"},
+		{Options{Method: "gdfq"}, generator + " q-per-g g-lr g-statistics distill temperature " + training},
+		{Options{Method: "gdfq", Images: "zeroq"}, images + " distill temperature " + training},
+		{Options{Method: "ft", Observer: "ema"}, "count range-steps " + training},
+		{Options{Method: "rtn"}, generator},
+		{Options{Method: "rtn", CalibrationDir: "d"}, "count"},
+		{Options{Method: "squant"}, "count"},
+		{Options{Method: "squant", Images: "deepinversion"}, images + " " + terms},
+		{Options{Method: "zeroq"}, images},
+	} {
+		used := strings.Fields(c.used)
+		for option := range all {
+			if reason := c.o.Unused(option); (reason == "") != slices.Contains(used, option) {
+				t.Errorf("%+v: %s: %q", c.o, option, reason)
+			}
+		}
+	}
+	if reason := (Options{}).Unused("precision"); reason != "" {
+		t.Errorf("precision, which is for all: %q", reason)
 	}
 }
 

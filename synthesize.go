@@ -33,23 +33,28 @@ type Synthetic struct {
 	pixels []uint8 // [N, Height, Width, Depth]
 }
 
+// CheckImages reports the first option that cannot be where Synthesize makes n images, as Check does for Quantize.
+func (o Options) CheckImages(n int) error {
+	if n < 1 {
+		return &OptionError{"count", fmt.Sprint(n), "must be above 0"}
+	}
+	if d := o.withDefaults(); d.Images == method.SourceStatistics || traits[d.Method].data {
+		return &OptionError{"method", d.Method, "makes no images"}
+	}
+	return o.Check()
+}
+
 // Synthesize makes the images that the method o names learns from or takes its ranges from: n of a generator that has
 // been warmed up (of gdfq, one that knows classes), or those of o.Synth where they are optimised. Of o it looks at Method,
 // Images, Seed, Synth and the generator's options.
 func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, error) {
-	if n < 1 {
-		return nil, &OptionError{"count", fmt.Sprint(n), "must be above 0"}
-	}
-	if err := o.Check(); err != nil {
+	if err := o.CheckImages(n); err != nil {
 		return nil, err
 	}
 	if err := m.oneInput("synth makes images for", "what quantize makes for itself is for all inputs"); err != nil {
 		return nil, err
 	}
 	o = o.withDefaults()
-	if o.Images == method.SourceStatistics || o.Images == method.SourceData {
-		return nil, &OptionError{"method", o.Method, "makes no images"}
-	}
 	if err := kernel.PathErr(); err != nil {
 		return nil, err
 	}

@@ -124,6 +124,7 @@ type quantizeOptions struct {
 	json         bool
 	profile      bool
 	preprocess   preprocessFlags
+	given        []string // the flags on the command line
 }
 
 func newQuantizeCommand(a *app) *cobra.Command {
@@ -187,6 +188,11 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	}
 	if err := checkOutput(o.output, m.Files()...); err != nil {
 		return err
+	}
+	for _, name := range o.given {
+		if reason := m.Unused(o.Options, name); reason != "" { // no error: flags may be for many models
+			a.log.Warn("--" + name + " is not looked at: " + reason)
+		}
 	}
 	p := a.progress()
 	o.Progress, o.Log = p.Update, a.log

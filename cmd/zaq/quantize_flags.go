@@ -37,8 +37,10 @@ func (o *quantizeOptions) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.profile, "profile", false, "")
 	flags.IntVar(&o.ZAQ.Batch, "batch", zaq.DefaultZAQOptions().Batch, "")
 	flags.Var(byteSize{&o.Memory, "4GiB, 500MB or a number of bytes"}, "memory", "")
-	for _, g := range groups {
-		g.add(flags, &o.Options)
+	for _, add := range []func(*pflag.FlagSet, *zaq.Options){
+		addGeneratorFlags, addImageFlags, addTrainingFlags, addZAQFlags, addGDFQFlags,
+	} {
+		add(flags, &o.Options)
 	}
 	flags.StringVar(&o.regularizer, "regularizer", "on", "")
 	o.preprocess.addFlags(flags)
@@ -72,21 +74,6 @@ func (o *quantizeOptions) completePrecision(flags *pflag.FlagSet) error {
 	}
 	o.Precision = fmt.Sprintf("w%da%d", w, a)
 	return nil
-}
-
-// group are flags that only some methods look at.
-type group struct {
-	name    string // as in zaq.Options.Uses
-	refusal string // what a method that does not look at them does not do
-	add     func(flags *pflag.FlagSet, o *zaq.Options)
-}
-
-var groups = []group{
-	{"generator", "has its images from elsewhere, not from a generator", addGeneratorFlags},
-	{"images", "optimises no images", addImageFlags},
-	{"training", "does not train", addTrainingFlags},
-	{"zaq", "has no such part", addZAQFlags},
-	{"gdfq", "has no such part", addGDFQFlags},
 }
 
 func addGeneratorFlags(flags *pflag.FlagSet, o *zaq.Options) {
@@ -155,22 +142,13 @@ func (o *quantizeOptions) zeros() {
 	}
 }
 
-// refuseUnused refuses flags that the method would not look at.
+// refuseUnused refuses flags that the run would not look at, and remembers all that were given.
 func (o *quantizeOptions) refuseUnused(flags *pflag.FlagSet) (err error) {
-	for _, g := range groups {
-		if o.Uses(g.name) {
-			continue
+	flags.Visit(func(f *pflag.Flag) {
+		o.given = append(o.given, f.Name)
+		if reason := o.Unused(f.Name); reason != "" && err == nil {
+			err = &zaq.OptionError{Option: f.Name, Reason: reason}
 		}
-		own := pflag.NewFlagSet("", pflag.ContinueOnError)
-		g.add(own, new(zaq.Options))
-		own.VisitAll(func(f *pflag.Flag) {
-			if err == nil && flags.Changed(f.Name) {
-				err = &zaq.OptionError{Option: f.Name, Reason: "method " + o.Method + " " + g.refusal}
-			}
-		})
-	}
-	if err == nil && flags.Changed("regularizer") && !o.Uses("zaq") {
-		err = &zaq.OptionError{Option: "regularizer", Reason: "method " + o.Method + " has no such part"}
-	}
+	})
 	return err
 }

@@ -83,7 +83,10 @@ func newSynthCommand(a *app) *cobra.Command {
 			return err
 		}
 		o.zeros()
-		if err := o.Check(); err != nil {
+		if err := o.CheckImages(o.count); err != nil {
+			return err
+		}
+		if err := o.refuseUnused(cmd.Flags()); err != nil {
 			return err
 		}
 		if err := o.preprocess.check(); err != nil {
