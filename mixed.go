@@ -67,6 +67,13 @@ func (o Options) checkMixed() error {
 		}
 	case o.MeanBits > 0 && o.MeanBits < quant.MinBits:
 		return &OptionError{"mean-bits", fmt.Sprint(o.MeanBits), "must be 2 to 8"}
+	case o.FirstLastBits != 0:
+		return &OptionError{"first-last-bits", fmt.Sprint(o.FirstLastBits), "precision auto gives these layers bits of their own, too"}
+	case o.Method == "aciq":
+		return &HintError{
+			Err:    &OptionError{"precision", o.Precision, "method aciq gives bits by channel, and a layer is stored with those of its largest: no budget would be kept"},
+			Advice: "methods rtn, squant, dfq and zeroq keep one",
+		}
 	case traits[o.Method].trains:
 		return &OptionError{"precision", o.Precision, "method " + o.Method + " trains with the same bits everywhere"}
 	case o.Images == method.SourceStatistics && o.CalibrationDir == "":

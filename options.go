@@ -38,7 +38,7 @@ type Options struct {
 
 	// MeanBits and Size are the budget of precision "auto", of which one must be given: bits of a weight on average, or the
 	// bytes of the file. Each layer gets bits by how much rounding it changes the network's answers on images. Methods that
-	// train, and ranges from statistics, have no such precision.
+	// train, aciq, and ranges from statistics, have no such precision.
 	MeanBits float64
 	Size     int64
 

@@ -83,6 +83,7 @@ func TestCheck(t *testing.T) {
 		{Opset: 20, Int4Storage: "int8"},
 		{CheckpointDir: "d", Resume: true},
 		{Method: "squant", CalibrationDir: "d"},
+		{Method: "squant", CalibrationDir: "d", Precision: "auto", Size: 1000},
 		{Images: "zeroq", CalibrationDir: "d"}, // it trains on the ones and has ranges from the others
 		{ZAQ: ZAQOptions{Alpha: -1, Beta: -1, FeatureEMA: -1, WeightDecay: -1, GradClip: -1, Schedule: "step"}},
 	} {
@@ -110,6 +111,8 @@ func TestCheck(t *testing.T) {
 		{Options{ZAQ: ZAQOptions{FeatureEMA: 1}}, "feature-ema"},
 		{Options{ZAQ: ZAQOptions{Schedule: "linear"}}, "schedule"},
 		{Options{Method: "zeroq", CalibrationDir: "d"}, "calib"},
+		{Options{Method: "aciq", CalibrationDir: "d", Precision: "auto", Size: 1000}, "precision"},
+		{Options{Method: "rtn", Precision: "auto", MeanBits: 4, FirstLastBits: 8}, "first-last-bits"},
 		{Options{Method: "squant", Images: "deepinversion", CalibrationDir: "d"}, "calib"},
 	} {
 		var option *OptionError
