@@ -104,6 +104,8 @@ func (m *Model) explain(err error, o Options) error {
 		return err
 	case Hint(err) != "", errors.As(err, new(*fs.PathError)): // it names its own file
 		return err
+	case errors.As(err, new(*method.NoClassesError)):
+		return &HintError{Err: fmt.Errorf("%s: %w", m.path, err), Advice: "methods gdfq and ft learn classes; all others do without"}
 	case !errors.Is(err, method.ErrNoBatchNorm):
 		return fmt.Errorf("%s: %w", m.path, err)
 	}

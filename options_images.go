@@ -69,6 +69,30 @@ func (s SynthOptions) check() error {
 	})
 }
 
+// checkTerms refuses terms about classes that somebody asked for where the model has none. o is without its defaults: that of
+// Class is left out there, with a warning.
+func (m *Model) checkTerms(o Options) error {
+	if o.withDefaults().Images != method.SourceDeepInversion {
+		return nil
+	}
+	trunk, _ := m.parts()
+	if k, err := method.Classes(trunk); err == nil && k > 1 {
+		return nil
+	}
+	for _, f := range []struct {
+		name string
+		v    float64
+	}{{"class-weight", o.Synth.Class}, {"compete", o.Synth.Compete}} {
+		if f.v > 0 {
+			return &HintError{
+				Err:    &OptionError{f.name, fmt.Sprint(f.v), "the output of " + m.path + " is not one number for each class"},
+				Advice: "without it images are optimised to statistics and to smoothness",
+			}
+		}
+	}
+	return nil
+}
+
 // images are the options in the words of package synth.
 func (s SynthOptions) images(batch int) synth.ImageOptions {
 	return synth.ImageOptions{

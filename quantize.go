@@ -49,6 +49,9 @@ func Quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
+	if err := m.checkTerms(o); err != nil {
+		return nil, err
+	}
 	start := time.Now()
 	r, err := quantize(ctx, m, m.defaults(o))
 	if err != nil && !o.keeps() {

@@ -54,6 +54,9 @@ func Synthesize(ctx context.Context, m *Model, o Options, n int) (*Synthetic, er
 	if err := m.oneInput("synth makes images for", "what quantize makes for itself is for all inputs"); err != nil {
 		return nil, err
 	}
+	if err := m.checkTerms(o); err != nil {
+		return nil, err
+	}
 	o = o.withDefaults()
 	if err := kernel.PathErr(); err != nil {
 		return nil, err

@@ -167,7 +167,7 @@ func (o *quantizeOptions) complete(flags *pflag.FlagSet, model string) error {
 	default:
 		return usageErrorf("--regularizer %q: on or off", o.regularizer)
 	}
-	o.zeros()
+	o.zeros(flags)
 	o.KeepBias = !o.correctBias
 	if err := o.Check(); err != nil {
 		return err

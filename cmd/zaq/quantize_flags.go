@@ -126,8 +126,8 @@ func addGDFQFlags(flags *pflag.FlagSet, o *zaq.Options) {
 }
 
 // zeros are the flags for which 0 is 0 on the command line; the library takes a negative number for that, and 0 for
-// the default.
-func (o *quantizeOptions) zeros() {
+// the default. A weight of classes that nobody gave stays a default, which networks without classes do without.
+func (o *quantizeOptions) zeros(flags *pflag.FlagSet) {
 	z, s := &o.ZAQ, &o.Synth
 	for _, v := range []*float64{
 		&z.Alpha, &z.Beta, &z.FeatureEMA, &z.WeightDecay, &z.GradClip,
@@ -139,6 +139,9 @@ func (o *quantizeOptions) zeros() {
 	}
 	if s.Shift == 0 {
 		s.Shift = -1
+	}
+	if !flags.Changed("class-weight") {
+		s.Class = 0
 	}
 }
 

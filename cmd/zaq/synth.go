@@ -82,7 +82,7 @@ func newSynthCommand(a *app) *cobra.Command {
 		if err := notNegative(cmd.Flags(), "class-weight", "tv", "l2", "bn-weight", "compete", "shift"); err != nil {
 			return err
 		}
-		o.zeros()
+		o.zeros(cmd.Flags())
 		if err := o.CheckImages(o.count); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package method
 
 import (
 	"context"
-	"fmt"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
@@ -45,6 +44,9 @@ func newGDFQ(ctx context.Context, net *nn.Network, o Options) (*tuning, error) {
 	}
 	newCriterion := func() (criterion, error) { return newDistillation(t, o.GDFQ), nil }
 	if t.gen == nil {
+		if t.labels == nil {
+			o.warn("images of " + o.Source + " have no classes: Q learns the float network's answers alone, without cross-entropy")
+		}
 		return newTuning(t, images, nil, newCriterion)
 	}
 	warm := newClassWarmup(t)
@@ -58,19 +60,12 @@ func newClassWarmup(t *twins) *warmup {
 	return w
 }
 
-// classesOf returns the number of classes that a network tells apart.
+// classesOf returns the number of classes that a network tells apart, which is all that it may do.
 func classesOf(net *nn.Network) (int, error) {
-	name := net.Outputs[0]
-	shape := net.Values[name].Shape
-	if len(net.Outputs) != 1 || len(shape) < 2 {
-		return 0, fmt.Errorf("output %q of shape %v is not one number for each class", name, shape)
+	if len(net.Outputs) != 1 {
+		return 0, &NoClassesError{net.Outputs[0], net.Values[net.Outputs[0]].Shape}
 	}
-	for _, n := range shape[2:] {
-		if n != 1 {
-			return 0, fmt.Errorf("output %q of shape %v is not one number for each class", name, shape)
-		}
-	}
-	return shape[1], nil
+	return Classes(net)
 }
 
 // imitate is the objective of a generator that makes images of given classes as P remembers them.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"zaq/internal/engine"
@@ -110,6 +111,26 @@ type Cost struct {
 // has none.
 var ErrNoBatchNorm = errors.New("the network has no BatchNormalization whose statistics could guide generated images")
 
+// NoClassesError is returned where classes are needed and the network's output is not one number for each.
+type NoClassesError struct {
+	Output string
+	Shape  []int
+}
+
+func (e *NoClassesError) Error() string {
+	return fmt.Sprintf("output %q of shape %v is not one number for each class", e.Output, e.Shape)
+}
+
+// Classes returns the number of classes that a network tells apart by its first output.
+func Classes(net *nn.Network) (int, error) {
+	name := net.Outputs[0]
+	shape := net.Values[name].Shape
+	if len(shape) < 2 || slices.ContainsFunc(shape[2:], func(n int) bool { return n != 1 }) {
+		return 0, &NoClassesError{name, shape}
+	}
+	return shape[1], nil
+}
+
 // prepare returns a copy of net in the form that methods work on: inputs of fixed sizes, batch normalizations with
 // positive gamma that have absorbed the bias in front of them.
 func prepare(net *nn.Network) (*nn.Network, error) {
@@ -168,6 +189,12 @@ func tensors(l *engine.Lowered, names []string) ([]*engine.Tensor, error) {
 func (o *Options) report(phase string, step, total int, m ...Metric) {
 	if o.Progress != nil {
 		o.Progress(Progress{phase, step, total, m})
+	}
+}
+
+func (o *Options) warn(text string) {
+	if o.Warn != nil {
+		o.Warn(text)
 	}
 }
 

@@ -77,6 +77,8 @@ func newMaking(t *twins, kind string) (*making, error) {
 			if o.Kind == synth.DeepInversion {
 				t.labels = make([]int, t.o.Generator.Batch)
 			}
+		} else if o.Kind == synth.DeepInversion && o.Class != 0 {
+			t.o.warn("the network's output is not one number for each class: images are optimised without classes")
 		}
 		return s, nil
 	})

@@ -76,8 +76,8 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 // make of it: a generator cannot paint outside its range, so a wrong scale shows there.
 func (w *warmup) checkAssumed(gain float64) {
 	const plausible = 4
-	if o := w.t.o; o.Pixels.Assumed && o.Warn != nil && (gain > plausible || gain < 1.0/plausible) {
-		o.Warn(fmt.Sprintf("standardized input, which was assumed, does not fit the first BatchNormalization: its channels' deviation is %.2g times "+
+	if o := w.t.o; o.Pixels.Assumed && (gain > plausible || gain < 1.0/plausible) {
+		o.warn(fmt.Sprintf("standardized input, which was assumed, does not fit the first BatchNormalization: its channels' deviation is %.2g times "+
 			"what the network was trained with", gain))
 	}
 }

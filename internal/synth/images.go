@@ -156,7 +156,7 @@ func (m *Images) deepInversion(g *engine.Graph, maps []*engine.Tensor, s Seen) e
 		add(m.o.Class, func() *engine.Loss { return g.CrossEntropy("cross-entropy", s.Logits, m.labels, 0) })
 	}
 	if m.o.Compete != 0 && s.Student == nil {
-		return fmt.Errorf("nobody to compete with")
+		return fmt.Errorf("the network has no classes about which its quantized twin could disagree")
 	}
 	const temperature = 3
 	add(-m.o.Compete, func() *engine.Loss { return g.JensenShannon("divergence", s.Logits, s.Student, temperature) })
