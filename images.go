@@ -17,7 +17,15 @@ func openImages(spec string, split dataset.Split, size [2]int) (*dataset.Set, er
 	if err := checkData(spec); err != nil {
 		return nil, err
 	}
-	set, err := dataset.Open(spec, split)
+	source, err := dataset.OpenSource(spec, split)
+	if err != nil {
+		return nil, err
+	}
+	return loadImages(source, size)
+}
+
+func loadImages(source *dataset.Source, size [2]int) (*dataset.Set, error) {
+	set, err := source.Load()
 	if err != nil {
 		return nil, err
 	}

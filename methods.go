@@ -3,6 +3,7 @@ package zaq
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"zaq/internal/dataset"
 	"zaq/internal/method"
@@ -111,15 +112,17 @@ func (m *Model) runMethod(ctx context.Context, o Options, net *nn.Network, mo me
 	if !t.data {
 		return t.run(ctx, net, mo)
 	}
-	set, err := m.trainingImages(o.Data)
+	set, err := m.trainingImages(o)
 	if err != nil {
 		return nil, err
 	}
 	return method.FT(ctx, net, set, mo)
 }
 
-// trainingImages opens the training images of a specification.
-func (m *Model) trainingImages(spec string) (*dataset.Set, error) {
+// trainingImages opens the training images of o.Data. A folder can keep test images apart, so one that does not is refused;
+// a single file cannot, so that whoever evaluates is told to look elsewhere.
+func (m *Model) trainingImages(o Options) (*dataset.Set, error) {
+	spec := o.Data
 	if err := m.oneInput("--data feeds", adviceNoSet); err != nil {
 		return nil, err
 	}
@@ -128,7 +131,20 @@ func (m *Model) trainingImages(spec string) (*dataset.Set, error) {
 	if kind := "fashion-mnist:"; len(spec) >= len(kind) && spec[:len(kind)] == kind {
 		size = [2]int{input[2], input[3]}
 	}
-	set, err := openImages(spec, dataset.Train, size)
+	source, err := dataset.OpenSource(spec, dataset.Train)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case source.Whole && strings.HasPrefix(spec, "imagefolder:"):
+		return nil, &HintError{
+			Err:    fmt.Errorf("%s: the folder has no part to train on, so that images to test on would be trained on", spec),
+			Advice: "name a folder with train and with test or val inside: its train is taken",
+		}
+	case source.Whole:
+		o.Log.Warn(fmt.Sprintf("%s has no part to train on: all of its %d images are trained on, so measure on others", spec, source.N))
+	}
+	set, err := loadImages(source, size)
 	if err != nil {
 		return nil, err
 	}

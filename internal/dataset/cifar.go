@@ -50,7 +50,9 @@ func (c cifar) open(path string, split Split) (*Source, error) {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	return inMemory(s), nil
+	set := inMemory(s)
+	set.Whole = files[0] == path && !slices.Contains(c.train, filepath.Base(path)) && !slices.Contains(c.test, filepath.Base(path))
+	return set, nil
 }
 
 func (c cifar) files(path string, split Split) ([]string, error) {

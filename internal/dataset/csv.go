@@ -37,6 +37,7 @@ func openCSV(path string, _ Split) (*Source, error) {
 		paths = append(paths, filepath.Join(folder, filepath.FromSlash(row[file])))
 	}
 	s := files(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), paths)
+	s.Whole = true
 	if s.Labels, s.Classes, err = t.labels(); errors.Is(err, errNoLabels) {
 		return s, nil
 	} else if err != nil {

@@ -143,6 +143,14 @@ func TestCIFAR10(t *testing.T) {
 	if s, err := Open("cifar10:"+file, Test); err != nil || s.N != 2 {
 		t.Errorf("one file: %v, %v", s, err)
 	}
+	if whole(t, "cifar10:"+dir, Train) || whole(t, "cifar10:"+file, Test) || whole(t, "cifar10:"+filepath.Join(inner, "data_batch_2.bin"), Train) {
+		t.Error("files whose names say what they are for count as a set without parts")
+	}
+	other := filepath.Join(t.TempDir(), "images.bin")
+	write(t, other, cifarRecord(1))
+	if !whole(t, "cifar10:"+other, Train) {
+		t.Error("a file of any name has no parts")
+	}
 	if s, err := Open("cifar10:"+filepath.Join(inner, "data_batch_2.bin"), Train); err != nil || s.N != 1 {
 		t.Errorf("one file to train on: %v, %v", s, err)
 	}

@@ -45,7 +45,7 @@ func openImageFolder(path string, split Split) (*Source, error) {
 		return nil, fmt.Errorf("%s: no JPEG or PNG files in it or in its folders", root)
 	}
 	s := files(filepath.Base(path), images)
-	s.Labels, s.Classes = labels, classes
+	s.Labels, s.Classes, s.Whole = labels, classes, root == filepath.Clean(path)
 	return s, nil
 }
 

@@ -53,6 +53,9 @@ func TestImageFolderOfClasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !whole(t, "imagefolder:"+dir, split) {
+			t.Errorf("%v: the folder has no parts", split)
+		}
 		if s.N != 3 || s.H != 2 || s.W != 3 || s.C != 3 || s.Name != filepath.Base(dir) ||
 			!slices.Equal(s.Labels, []int{0, 1, 1}) || !slices.Equal(s.Classes, []string{"cat", "dog", "emu"}) {
 			t.Errorf("%v: got %+v", split, s)
@@ -70,6 +73,9 @@ func TestImageFolderWithSplits(t *testing.T) {
 		write(t, filepath.Join(dir, test, "cat", "2.png"), plain(t, 1, 1, color.NRGBA{2, 2, 2, 255}))
 		for split, want := range map[Split]uint8{Train: 1, Test: 2} {
 			s, err := Open("imagefolder:"+dir, split)
+			if whole(t, "imagefolder:"+dir, split) {
+				t.Errorf("%s: %v is not all that is there", test, split)
+			}
 			if err != nil || s.N != 1 || s.Pixels[0] != want || !slices.Equal(s.Classes, []string{"cat"}) {
 				t.Errorf("%s: %v: %+v, %v", test, split, s, err)
 			}
@@ -81,6 +87,16 @@ func TestImageFolderWithSplits(t *testing.T) {
 	if s, err := Open("imagefolder:"+dir, Test); err != nil || !slices.Equal(s.Classes, []string{"sheep", "train"}) {
 		t.Errorf("class train: %+v, %v", s, err)
 	}
+}
+
+// whole reports whether a set says that it is all there is.
+func whole(t *testing.T, spec string, split Split) bool {
+	t.Helper()
+	s, err := OpenSource(spec, split)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Whole
 }
 
 func TestFlatImageFolder(t *testing.T) {

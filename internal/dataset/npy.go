@@ -30,7 +30,7 @@ func openNPY(path string, _ Split) (*Source, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
-	s := &Source{Name: filepath.Base(stem), N: a.Shape[0]}
+	s := &Source{Name: filepath.Base(stem), N: a.Shape[0], Whole: true}
 	s.read = func(i int) (*Image, error) { // the file stays open for as long as the program runs
 		img, err := npyImage(a, f, i)
 		if err != nil {

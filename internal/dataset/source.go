@@ -15,6 +15,9 @@ type Source struct {
 	Boxes   [][]Box  // the objects in each image; nil but for detection sets
 	Classes []string // names by class; nil where they are not known
 
+	// Whole says, of images with labels, that the place has no parts: all that is there is the set for either split.
+	Whole bool
+
 	kind string
 	read func(i int) (*Image, error)
 }
