@@ -54,8 +54,8 @@ func (n *logitPair) backward(b *builder) {
 	}, x, y, dx, dy)
 }
 
-// logSoftmax writes the logarithms of the softmax of x/t.
-func logSoftmax(dst []float64, x []float32, t float64) {
+// LogSoftmax writes the logarithms of the softmax of x/t.
+func LogSoftmax(dst []float64, x []float32, t float64) {
 	top := math.Inf(-1)
 	for _, v := range x {
 		top = max(top, float64(v)/t)
@@ -79,8 +79,8 @@ func (g *Graph) Distill(name string, teacher, student *Tensor, temperature float
 	k, t := teacher.Len(), temperature
 	p, q := make([]float64, k), make([]float64, k)
 	return g.logitPair(name, teacher, student, func(a, b []float32, da, db []float64) (loss float64) {
-		logSoftmax(p, a, t)
-		logSoftmax(q, b, t)
+		LogSoftmax(p, a, t)
+		LogSoftmax(q, b, t)
 		for i := range p {
 			loss += float64(math.Exp(p[i]) * (p[i] - q[i]))
 		}
@@ -103,8 +103,8 @@ func (g *Graph) JensenShannon(name string, a, b *Tensor, temperature float64) *L
 	k := a.Len()
 	p, q, m := make([]float64, k), make([]float64, k), make([]float64, k)
 	return g.logitPair(name, a, b, func(x, y []float32, dx, dy []float64) (loss float64) {
-		logSoftmax(p, x, temperature)
-		logSoftmax(q, y, temperature)
+		LogSoftmax(p, x, temperature)
+		LogSoftmax(q, y, temperature)
 		var ep, eq float64 // expectations of log(p/m) under p, and of log(q/m) under q
 		for i := range p {
 			m[i] = math.Log((math.Exp(p[i]) + math.Exp(q[i])) / 2)

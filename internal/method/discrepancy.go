@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
@@ -150,9 +151,15 @@ func (d *discrepancy) weigh(mean float64) {
 	if mean == 0 {
 		return
 	}
+	// Subtracting the largest changes last bits, and so is left to where a small tau would make an exponential infinite.
+	const safe = 600
+	top := slices.Max(d.average)
+	if top/mean/d.z.Tau < safe {
+		top = 0
+	}
 	var sum float64
 	for l, a := range d.average {
-		d.df.Weights[l] = math.Exp(a / mean / d.z.Tau)
+		d.df.Weights[l] = math.Exp((a - top) / mean / d.z.Tau)
 		sum += d.df.Weights[l]
 	}
 	for l := range d.df.Weights {

@@ -163,7 +163,7 @@ func (o *Options) inputRanges(net *nn.Network) map[string][2]float32 {
 			ranges[s.Name] = [2]float32{slices.Min(lo), slices.Max(hi)}
 			continue
 		}
-		ranges[s.Name] = [2]float32{-sigmas, sigmas}
+		ranges[s.Name] = [2]float32{-nn.Sigmas, nn.Sigmas}
 	}
 	return ranges
 }

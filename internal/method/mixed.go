@@ -152,24 +152,13 @@ func divergence(p, q []float32, classes int) (mean float64) {
 	rows := len(p) / classes
 	a, b := make([]float64, classes), make([]float64, classes)
 	for i := range rows {
-		logSoftmax(a, p[i*classes:(i+1)*classes])
-		logSoftmax(b, q[i*classes:(i+1)*classes])
+		engine.LogSoftmax(a, p[i*classes:(i+1)*classes], 1)
+		engine.LogSoftmax(b, q[i*classes:(i+1)*classes], 1)
 		for k := range a {
 			mean += math.Exp(a[k]) * (a[k] - b[k]) / float64(rows)
 		}
 	}
 	return mean
-}
-
-func logSoftmax(dst []float64, x []float32) {
-	top := float64(slices.Max(x))
-	var sum float64
-	for _, v := range x {
-		sum += math.Exp(float64(v) - top)
-	}
-	for k, v := range x {
-		dst[k] = float64(v) - top - math.Log(sum)
-	}
 }
 
 // choose minimises the sum of sensitivities within the budget, by dynamic programming over layers and what is spent so

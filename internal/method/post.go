@@ -192,9 +192,6 @@ func (t *twins) unseen() *Result {
 	return r
 }
 
-// sigmas is how many deviations from its mean a channel may be by the observer "sigma".
-const sigmas = 6
-
 // rangesFrom sets activation ranges from what is known of the tensors without images. Observers see quantiles of each
 // channel's distribution, as many of each; "sigma" takes the smallest and the largest of mean -+ 6 deviations of all
 // channels, within their limits (DFQ: Nagel et al. 2019).
@@ -237,8 +234,8 @@ func (e *UnknownRangeError) Error() string {
 
 func widest(d *nn.Distribution) (lo, hi float32) {
 	for c, m := range d.Mean {
-		lo = min(lo, float32(max(d.Lo[c], m-sigmas*d.Std[c])))
-		hi = max(hi, float32(min(d.Hi[c], m+sigmas*d.Std[c])))
+		lo = min(lo, float32(max(d.Lo[c], m-nn.Sigmas*d.Std[c])))
+		hi = max(hi, float32(min(d.Hi[c], m+nn.Sigmas*d.Std[c])))
 	}
 	return lo, hi
 }

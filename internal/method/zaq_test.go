@@ -132,6 +132,14 @@ func TestLayerWeights(t *testing.T) {
 			t.Errorf("epoch %d: weights sum to %g", e, total)
 		}
 	}
+	// A small temperature leaves all the weight to the largest, down to where its exponent is infinite.
+	copy(r.average, []float64{0.2, 0.3, 0.1})
+	for _, tau := range []float64{0.01, 0.003, 1e-5, 1e-310} {
+		r.z.Tau = tau
+		if r.weigh(0.2); !(r.df.Weights[1] > 1-1e-12) || !(r.df.Weights[0] < 1e-12) || !(r.df.Weights[2] < 1e-12) {
+			t.Errorf("tau %g: weights %v", tau, r.df.Weights)
+		}
+	}
 	// Distances that are all zero say nothing.
 	before := slices.Clone(r.df.Weights)
 	clear(r.average)

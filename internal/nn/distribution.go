@@ -8,6 +8,9 @@ import (
 	"zaq/internal/operator"
 )
 
+// Sigmas is how many deviations from its mean a value is expected to be at most.
+const Sigmas = 6
+
 // Distribution is what is known of the channels of a tensor without data: each is a normal variable that is limited to
 // a range, as batch normalization and an activation function behind it leave it.
 type Distribution struct {

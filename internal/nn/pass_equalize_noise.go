@@ -11,9 +11,6 @@ type energy struct {
 	reads  int     // their number
 }
 
-// sigmas is how many deviations above its mean a channel is expected to reach.
-const sigmas = 6
-
 // energies returns what is known of the channels; nil where that is not enough.
 func (p *pair) energies(known map[string]*Distribution) []energy {
 	x, y := known[p.first.In[0]], known[p.next.In[0]]
@@ -32,7 +29,7 @@ func (p *pair) energies(known map[string]*Distribution) []energy {
 			e[c].into += float64(taps) * x.meanSquare(first+i)
 		}
 		e[c].square = y.meanSquare(c)
-		e[c].top = max(0, min(y.Hi[c], y.Mean[c]+sigmas*y.Std[c]))
+		e[c].top = max(0, min(y.Hi[c], y.Mean[c]+Sigmas*y.Std[c]))
 		p.column(c, func(_ int, w []float32) {
 			for _, v := range w {
 				e[c].power += float64(v) * float64(v)

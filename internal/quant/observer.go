@@ -41,37 +41,6 @@ func minMax(x []float32) (lo, hi float32) {
 	return lo, hi
 }
 
-// EMA observes the exponential moving average of each batch's smallest and largest value. Make one with
-// [NewEMA].
-type EMA struct {
-	decay  float64
-	lo, hi float64 // averages that started from 0
-	weight float64 // 1 - decay^batches: what they lack
-}
-
-// NewEMA returns an observer that keeps decay (0.9, say) of the average at each batch. The average is
-// corrected for its start from 0 when it is read; the stored one is not, or the corrections would multiply.
-func NewEMA(decay float64) *EMA { return &EMA{decay: decay} }
-
-// Observe takes in a batch.
-func (o *EMA) Observe(x []float32) {
-	if len(x) == 0 {
-		return
-	}
-	lo, hi := minMax(x)
-	o.lo += (1 - o.decay) * (float64(lo) - o.lo)
-	o.hi += (1 - o.decay) * (float64(hi) - o.hi)
-	o.weight += (1 - o.decay) * (1 - o.weight)
-}
-
-// Range returns the averages.
-func (o *EMA) Range() (lo, hi float32) {
-	if o.weight == 0 {
-		return 0, 0
-	}
-	return float32(o.lo / o.weight), float32(o.hi / o.weight)
-}
-
 // Percentile observes a range that leaves out the rarest values at both ends. Make one with
 // [NewPercentile].
 type Percentile struct {

@@ -34,21 +34,6 @@ func TestMinMax(t *testing.T) {
 	}
 }
 
-// A constant stays itself from the first batch on, and a change takes its weight.
-func TestEMA(t *testing.T) {
-	o := NewEMA(0.9)
-	for i := range 50 {
-		o.Observe([]float32{-1, 4})
-		if lo, hi := o.Range(); math.Abs(float64(lo+1)) > 1e-6 || math.Abs(float64(hi-4)) > 1e-6 {
-			t.Fatalf("batch %d: range %g to %g, want -1 to 4", i, lo, hi)
-		}
-	}
-	lo, hi := observe(NewEMA(0.5), []float32{0, 1}, []float32{0, 4}) // (0.25*1 + 0.5*4) / 0.75
-	if lo != 0 || hi != 3 {
-		t.Errorf("range %g to %g, want 0 to 3", lo, hi)
-	}
-}
-
 func TestPercentile(t *testing.T) {
 	x := normal(100_000, 1)
 	lo, hi := observe(NewPercentile(99), x[:10], x[10:5000], x[5000:])

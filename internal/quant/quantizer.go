@@ -7,7 +7,7 @@
 // Rounding is to nearest, ties to even, and v/S is a division, not a product with 1/S, as ONNX demands.
 // Zero is always exactly representable. The package knows numbers only: no networks, no files.
 //
-// Observers ([MinMax], [EMA], [Percentile], [MSE]) watch a tensor and propose a range;
+// Observers ([MinMax], [Percentile], [MSE]) watch a tensor and propose a range;
 // [Quantizer.SetRange] turns a range into a scale and a zero point. [Multiplier] and [Requantize] are the
 // fixed-point form of the step from int32 accumulators to the next tensor's integers.
 package quant
