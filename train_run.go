@@ -72,8 +72,12 @@ func train(ctx context.Context, o TrainOptions) (*TrainResult, error) {
 		return nil, &OptionError{"data", o.Data, "its classes have no names, so their number is not known"}
 	}
 	// A missing file is better found before the work than after.
-	if _, err := openTestSource(o.Data); err != nil {
+	test, err := openTestSource(o.Data)
+	if err != nil {
 		return nil, err
+	}
+	if test.Whole {
+		o.Log.Warn(o.Data + " has no test images apart: what is measured in the end are images that were trained on")
 	}
 	net, pixels, err := o.begin(set)
 	if err != nil {

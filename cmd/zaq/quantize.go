@@ -40,8 +40,8 @@ Usage:
         --opset N           of the file written, 13 and up; what is needed otherwise
         --images S          where images come from: generator, zeroq or deepinversion (optimised to statistics), or
                             statistics (no images: ranges follow from these); the method's own unless told
-        --calib DIR         activation ranges from your own images (PNG, JPEG, no labels); without
-                            BatchNormalization means, too, and what zaq learns on
+        --calib DIR         activation ranges from your own images (PNG, JPEG, no labels), with methods that need no
+                            others or train on them; without BatchNormalization means, too, and what zaq learns on
         --data SPEC         labelled images, such as cifar10:DIR, whose training part method ft learns from
         --checkpoint DIR    keep the run's state here, every now and then and on an interrupt (methods that
                             train or make images); the state of an earlier run is removed
@@ -75,7 +75,9 @@ Optimised images:
         --image-count N     how many; 64 unless told, 256 of deepinversion
         --image-steps N     for each batch; 500 unless told
         --image-lr X        of the pixels; 0.5 unless told, 0.05 of deepinversion
-        --class-weight X    of deepinversion: weight of the image's class (default 1)
+
+Of deepinversion alone, weights and more:
+        --class-weight X    of the image's class (default 1)
         --tv X              of total variation (default 2.5e-05)
         --l2 X              of the images' norm (default 0)
         --bn-weight X       of BatchNormalization's statistics (default 10)
@@ -94,8 +96,8 @@ Training, of zaq, gdfq and ft:
         --weight-decay X    of Q (default 0.0005)
         --grad-clip X       largest norm of a gradient, 0 for none (default 1)
         --pass-grad         gradients pass a quantizer outside its range too
-        --keep WHICH        weights to end with: better (default), of the last and those of the start, or best, of some on
-                            the way, too, by agreement with P on held-back images; or last
+        --keep WHICH        weights to end with: better (default), of the last and those of the start, or best, of some
+                            on the way, too, by agreement with P on held-back images; or last
 
 Parts of zaq, each of which can be left out:
         --alpha X           weight of the feature discrepancy (default 0.1)

@@ -35,7 +35,9 @@ Optimised images:
         --image-count N     how many; 64 unless told, 256 of deepinversion
         --image-steps N     for each batch; 500 unless told
         --image-lr X        of the pixels; 0.5 unless told, 0.05 of deepinversion
-        --class-weight X    of deepinversion: weight of the image's class (default 1)
+
+Of deepinversion alone, weights and more:
+        --class-weight X    of the image's class (default 1)
         --tv X              of total variation (default 2.5e-05)
         --l2 X              of the images' norm (default 0)
         --bn-weight X       of BatchNormalization's statistics (default 10)
