@@ -96,7 +96,7 @@ func (o Options) checkMethod() error {
 // twoSources is the error of images that would be made for ranges which come from those of CalibrationDir.
 func (o Options) twoSources() error {
 	e := &HintError{
-		Err:    &OptionError{"calib", "", "ranges come from " + o.Images + ", as method " + o.Method + " has them, or from images of a folder, not from both"},
+		Err:    &OptionError{"calib", "", "method " + o.Method + " has ranges from images that it optimises, not from those of a folder"},
 		Advice: "--method rtn --calib DIR rounds by the images of the folder",
 	}
 	if own := traits[o.Method].images; o.Images != own {

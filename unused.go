@@ -87,8 +87,8 @@ func unless(there bool, reason string) string {
 }
 
 // Unused returns why the run that o describes does not look at an option, which is named as on the command line; "" where
-// it does. Some options of a run that is possible always have no effect, such as a number of steps where nothing trains. Check
-// takes them, as what a zero stands for cannot be told from what somebody wrote; who knows that better can ask here.
+// it does. An option can be without effect in a run that is possible, such as a number of steps where nothing trains. Check
+// takes it, as a default cannot be told from the same value that somebody wrote; who knows which it is can ask here.
 func (o Options) Unused(option string) string {
 	o = o.withDefaults()
 	for _, p := range partials {
