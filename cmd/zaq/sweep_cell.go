@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"zaq"
+	"zaq/internal/sweep"
+)
+
+// quantizeError is what a method says of a model: other cells may fare better.
+type quantizeError struct{ err error }
+
+func (e *quantizeError) Error() string { return e.err.Error() }
+func (e *quantizeError) Unwrap() error { return e.err }
+
+// floatCell evaluates a model as it is.
+func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m)}
+	c.Command = fmt.Sprintf("zaq eval %s --data %s%s", quoted(m.Path()), quoted(o.data), o.preprocess.String())
+	if o.limit > 0 {
+		c.Command += " --limit " + strconv.Itoa(o.limit)
+	}
+	if done, err := sweep.Find(o.output, c); err != nil || done != nil {
+		return done, err
+	}
+	info, err := os.Stat(m.Path())
+	if err != nil {
+		return nil, err
+	}
+	c.Bytes = info.Size()
+	if err := a.evaluateCell(ctx, m, o, c); err != nil {
+		return nil, err
+	}
+	return c, sweep.Save(o.output, c)
+}
+
+func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c *sweep.Cell) error {
+	p := a.progress()
+	e, err := zaq.Evaluate(ctx, m, o.data, zaq.EvalOptions{Limit: o.limit, Progress: p.Update, Log: a.log})
+	p.Done()
+	if err != nil {
+		return err
+	}
+	c.N, c.Top1 = e.N, e.Top1
+	return nil
+}
+
+// sweepCell quantizes, writes, reads back and evaluates. What trains keeps its state, so that a run which was stopped goes
+// on.
+func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *task, c *sweep.Cell, path string) error {
+	state := filepath.Join(o.output, "state", c.Name())
+	if t.Trains() {
+		t.CheckpointDir = state
+		_, err := os.Stat(state)
+		t.Resume = err == nil
+	}
+	p := a.progress()
+	t.Progress, t.Log = p.Update, a.log
+	begin := time.Now()
+	r, err := zaq.Quantize(ctx, m, t.Options)
+	p.Done()
+	if err != nil {
+		return &quantizeError{err}
+	}
+	c.Start = r.Steps > 0 && r.Kept == 0
+	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels
+	if err := writeUnlessInterrupted(ctx, r, path); err != nil {
+		return err
+	}
+	q, err := a.load(path, &o.preprocess)
+	if err != nil {
+		return err
+	}
+	if err := a.evaluateCell(ctx, q, o, c); err != nil {
+		return err
+	}
+	if err := sweep.Save(o.output, c); err != nil {
+		return err
+	}
+	return os.RemoveAll(state)
+}
