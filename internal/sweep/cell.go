@@ -28,6 +28,8 @@ type Cell struct {
 	Seed      uint64 `json:"seed"`
 	Data      string `json:"data"`             // what it was evaluated on
 	Pixels    string `json:"pixels,omitempty"` // digest of how they become the input; cells of earlier versions have none
+	Images    string `json:"images,omitempty"` // digest of what it was evaluated on, likewise
+	Inputs    string `json:"inputs,omitempty"` // digest of the images of the user's own that the method looks at, likewise
 
 	N         int     `json:"n"` // images
 	Top1      int     `json:"top1"`
@@ -37,7 +39,9 @@ type Cell struct {
 	Bytes     int64   `json:"bytes"`                // of the file
 	Seconds   float64 `json:"seconds"`              // of quantizing
 	Kernels   string  `json:"kernels,omitempty"`
-	Command   string  `json:"command"` // that makes it again
+	Resumed   bool    `json:"resumed,omitempty"` // after a stop: Seconds leave out what came before
+	Command   string  `json:"command"`           // that makes it again
+	Folder    string  `json:"folder,omitempty"`  // from where its relative paths lead
 }
 
 // Float is the method of a model as it is.
@@ -60,11 +64,14 @@ func (c *Cell) Name() string {
 // same reports whether two cells are about the same work.
 func (c *Cell) same(other *Cell) bool { return c.alike(other) && c.Command == other.Command }
 
-// alike reports whether two cells, of one name, are of the same model in the same preprocessing. On another machine it may
-// lie elsewhere, so that commands differ.
+// alike reports whether two cells, of one name, are of the same model in the same preprocessing and of the same images. On
+// another machine these may lie elsewhere, so that commands differ.
 func (c *Cell) alike(other *Cell) bool {
-	return c.SHA256 == other.SHA256 && (c.Pixels == other.Pixels || c.Pixels == "" || other.Pixels == "")
+	return c.SHA256 == other.SHA256 && agree(c.Pixels, other.Pixels) && agree(c.Images, other.Images) && agree(c.Inputs, other.Inputs)
 }
+
+// agree compares digests, which cells of earlier versions lack: nothing speaks against those.
+func agree(a, b string) bool { return a == b || a == "" || b == "" }
 
 // result is what contradicting cells differ in.
 func (c *Cell) result() string {
@@ -113,6 +120,9 @@ func Find(dir string, c *Cell) (*Cell, error) {
 	}
 	if err == nil && !got.same(c) {
 		err = fmt.Errorf("%s: is of another command or model: %s", path, got.Command)
+		if got.Command == c.Command {
+			err = fmt.Errorf("%s: is of another model, other images or another preprocessing under the same names", path)
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -26,8 +26,10 @@ type Row struct {
 	Steps     int     `json:"steps"`
 	Starts    int     `json:"starts_kept,omitempty"` // seeds of which no step was of use
 	Bytes     int64   `json:"bytes"`
-	Seconds   float64 `json:"seconds"` // of a cell, on average
-	Command   string  `json:"command"` // of the first seed
+	Seconds   float64 `json:"seconds"`           // of a cell, on average
+	Resumed   bool    `json:"resumed,omitempty"` // some: seconds leave out what came before
+	Command   string  `json:"command"`           // of the first seed
+	Folder    string  `json:"folder,omitempty"`
 }
 
 // Rows sums cells up, in the order in which their ways appear.
@@ -53,12 +55,13 @@ func Rows(cells []*Cell) []Row {
 		first := group[0]
 		r := Row{
 			Model: first.Model, Scheme: first.Scheme, Precision: first.Precision, Method: first.Method, Seeds: len(group),
-			Float: float[first.Model], Steps: first.Steps, Bytes: first.Bytes, Command: first.Command,
+			Float: float[first.Model], Steps: first.Steps, Bytes: first.Bytes, Command: first.Command, Folder: first.Folder,
 		}
 		var accuracies []float64
 		for _, c := range group {
 			accuracies = append(accuracies, c.Accuracy())
 			r.Seconds += c.Seconds / float64(len(group))
+			r.Resumed = r.Resumed || c.Resumed
 			if c.Start {
 				r.Starts++
 			}
@@ -91,6 +94,14 @@ func (r *Row) steps() string {
 	return fmt.Sprintf("%d, start kept %d times", r.Steps, r.Starts)
 }
 
+// seconds writes what a cell took, at least, where one was stopped and resumed.
+func (r *Row) seconds() string {
+	if r.Resumed {
+		return fmt.Sprintf("%.0f+", r.Seconds)
+	}
+	return fmt.Sprintf("%.0f", r.Seconds)
+}
+
 // Markdown writes the table and, below it, the command behind each row.
 func Markdown(w io.Writer, rows []Row) error {
 	var b strings.Builder
@@ -101,11 +112,16 @@ func Markdown(w io.Writer, rows []Row) error {
 		if r.Float > 0 {
 			float, less = fmt.Sprintf("%.2f", r.Float), fmt.Sprintf("%.2f", r.Float-r.Mean)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.1f kB | %.0f |\n",
-			r.Model, r.Scheme, r.Precision, strings.ReplaceAll(r.Method, "|", "\\|"), r.Seeds, r.accuracy(), float, less, r.steps(), float64(r.Bytes)/1000, r.Seconds)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d | %s | %s | %s | %s | %.1f kB | %s |\n",
+			r.Model, r.Scheme, r.Precision, strings.ReplaceAll(r.Method, "|", "\\|"), r.Seeds, r.accuracy(), float, less, r.steps(), float64(r.Bytes)/1000, r.seconds())
 	}
-	b.WriteString("\nThe first seed of each row:\n\n")
+	b.WriteString("\nThe commands of each row's first seed; other seeds differ in --seed alone.\n\n")
+	folder := ""
 	for _, r := range rows {
+		if r.Folder != folder && r.Folder != "" {
+			fmt.Fprintf(&b, "    # in %s:\n", r.Folder)
+			folder = r.Folder
+		}
 		fmt.Fprintf(&b, "    %s\n", r.Command)
 	}
 	_, err := io.WriteString(w, b.String())
@@ -115,11 +131,17 @@ func Markdown(w io.Writer, rows []Row) error {
 // CSV writes a line for each cell.
 func CSV(w io.Writer, cells []*Cell) error {
 	c := csv.NewWriter(w)
-	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command"}}
+	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed"}}
+	float := map[string]string{} // in percent, as in the other tables; "" where it was not measured
+	for _, x := range cells {
+		if x.Method == Float {
+			float[x.Model] = fmt.Sprintf("%.2f", x.Accuracy())
+		}
+	}
 	for _, x := range cells {
 		lines = append(lines, []string{
 			x.Model, x.Scheme, x.Precision, x.Method, fmt.Sprint(x.Seed), fmt.Sprint(x.Top1), fmt.Sprint(x.N), fmt.Sprint(x.Agreement),
-			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command,
+			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command, float[x.Model], fmt.Sprint(x.Resumed),
 		})
 	}
 	return c.WriteAll(lines)
