@@ -17,7 +17,9 @@ import (
 )
 
 const sweepUsage = `Quantize models by methods at precisions for seeds, evaluate every file, and write tables of mean and deviation.
-Finished cells are kept: a run that was stopped goes on where it was, and loses one cell at most.
+Finished cells are kept: the same command goes on where a run was stopped. A cell that fails does not keep
+others from being made, and is tried again the next time. Where the model, its preprocessing or images have changed
+since, a cell is refused. Cells go by the names of models without folders. One sweep at a time works in a folder.
 
 Usage:
     zaq sweep --models A.onnx,B.onnx --methods rtn,zaq --data SPEC -o DIR [FLAGS]
@@ -25,7 +27,8 @@ Usage:
 
     -o, --output DIR        results.md, .csv and .json, cells/ with one file each, and the quantized models in files/
         --models LIST       ONNX files
-        --methods LIST      of zaq quantize, each with flags of its own: rtn,'zaq --alpha 0','ft --data cifar10:DIR'
+        --methods LIST      of zaq quantize, each with flags of its own: rtn,'zaq --alpha 0','ft --data cifar10:DIR';
+                            a word with spaces in single quotes: "ft --data 'csv:my images.csv'"
         --precision LIST    w4a4 unless told
         --scheme LIST       deploy unless told
         --seeds LIST        of methods that draw random numbers; of others the first; 1 unless told
@@ -44,6 +47,8 @@ type sweepOptions struct {
 	data, shard                          string
 	limit                                int
 	preprocess                           preprocessFlags
+
+	images, folder string // digest of the test images; where the command is run
 }
 
 func (o *sweepOptions) addFlags(flags *pflag.FlagSet) {
@@ -71,6 +76,9 @@ func newSweepCommand(a *app) *cobra.Command {
 			return &usageError{text: "--output is missing", hint: seeHelp(cmd)}
 		}
 		if len(args) > 0 && args[0] == "merge" {
+			if err := mergeFlags(cmd); err != nil {
+				return err
+			}
 			return a.mergeSweeps(args[1:], o.output)
 		}
 		if len(args) > 0 {
@@ -97,16 +105,26 @@ func newSweepCommand(a *app) *cobra.Command {
 		if _, err := o.part(tasks); err != nil {
 			return err
 		}
-		return a.sweep(cmd.Context(), &o, tasks)
+		err = a.sweep(cmd.Context(), &o, tasks)
+		if errors.Is(err, zaq.ErrInterrupted) { // other advice is of zaq quantize
+			return &zaq.HintError{Err: err, Advice: "the same command goes on"}
+		}
+		return err
 	}
 	return cmd
 }
 
+// mergeFlags refuses flags that merging would not look at.
+func mergeFlags(cmd *cobra.Command) (err error) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && f.Name != "output" && err == nil {
+			err = usageErrorf("--%s: merge joins what is there, and takes --output alone", f.Name)
+		}
+	})
+	return err
+}
+
 func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
-	files := filepath.Join(o.output, "files")
-	if err := os.MkdirAll(files, 0o755); err != nil {
-		return err
-	}
 	models, named := map[string]*zaq.Model{}, map[string]string{}
 	for _, path := range o.models {
 		if other, ok := named[stem(path)]; ok && other != path {
@@ -125,6 +143,24 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err != nil {
 		return err
 	}
+	if err := distinct(tasks); err != nil {
+		return err
+	}
+	if o.images, err = zaq.DataDigest(o.data, o.limit); err != nil {
+		return err
+	}
+	if o.folder, err = os.Getwd(); err != nil {
+		return err
+	}
+	files := filepath.Join(o.output, "files")
+	if err := os.MkdirAll(files, 0o755); err != nil {
+		return err
+	}
+	unlock, err := sweep.Lock(o.output)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	earlier, err := sweep.Load(o.output) // perhaps of another grid: tables are of all that is there
 	if err != nil {
 		return err
@@ -135,6 +171,11 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 		return sweep.Write(o.output, sweep.With(cells, earlier))
 	}
 	var failed []error
+	fail := func(i int, c *sweep.Cell, err error) {
+		a.log.Warn("cell failed", "number", i+1, "of", len(tasks), "name", c.Name(), "error", err)
+		failed = append(failed, fmt.Errorf("cell %s: %w", c.Name(), err))
+	}
+	own := inputs{}
 	floats := map[*zaq.Model]bool{} // those whose cell is done
 	for i, t := range tasks {
 		m := models[t.model]
@@ -149,6 +190,10 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 			}
 		}
 		c := t.cell(m, o)
+		if c.Inputs, err = own.digest(m, t.Options); err != nil {
+			fail(i, c, err)
+			continue
+		}
 		done, err := sweep.Find(o.output, c)
 		if err != nil {
 			return err
@@ -159,8 +204,7 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 			switch {
 			case err == nil:
 			case ctx.Err() == nil && errors.As(err, &q):
-				a.log.Warn("cell failed", "number", i+1, "of", len(tasks), "name", c.Name(), "error", q.err)
-				failed = append(failed, fmt.Errorf("cell %s: %w", c.Name(), q.err))
+				fail(i, c, q.err)
 				continue
 			default:
 				return fmt.Errorf("cell %s: %w", c.Name(), err)
@@ -175,7 +219,11 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err := sweep.Markdown(a.stdout, sweep.Rows(cells)); err != nil || len(failed) == 0 {
 		return err
 	}
-	return fmt.Errorf("%d of %d cells failed, first %w", len(failed), len(tasks), failed[0])
+	// In words: an option that one model cannot have is no wrong command line.
+	return &zaq.HintError{
+		Err:    fmt.Errorf("%d of %d cells failed, first %v", len(failed), len(tasks), failed[0]),
+		Advice: zaq.Hint(failed[0]),
+	}
 }
 
 // mergeSweeps joins parts of a grid.
@@ -183,7 +231,7 @@ func (a *app) mergeSweeps(dirs []string, output string) error {
 	if len(dirs) == 0 {
 		return usageErrorf("sweep merge: which folders?")
 	}
-	there, err := sweep.Load(output)
+	there, err := sweep.Load(output) // nothing of it is lost
 	if err != nil {
 		return err
 	}
@@ -194,6 +242,14 @@ func (a *app) mergeSweeps(dirs []string, output string) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(output, 0o755); err != nil {
+		return err
+	}
+	unlock, err := sweep.Lock(output)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	for _, c := range cells {
 		if err := sweep.Save(output, c); err != nil {
 			return err

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"zaq"
+	"zaq/internal/checkpoint"
 	"zaq/internal/sweep"
 )
 
@@ -18,9 +23,30 @@ type quantizeError struct{ err error }
 func (e *quantizeError) Error() string { return e.err.Error() }
 func (e *quantizeError) Unwrap() error { return e.err }
 
+// ofFolder reports whether an error is about writing below a folder, or about a full disk: no other cell fares better.
+func ofFolder(err error, folder string) bool {
+	var p *fs.PathError
+	return errors.Is(err, syscall.ENOSPC) || errors.As(err, &p) && strings.HasPrefix(filepath.Clean(p.Path), filepath.Clean(folder)+string(filepath.Separator))
+}
+
+// inputs finds out which images of the user's own the methods look at, reading each set once.
+type inputs map[string]string
+
+func (in inputs) digest(m *zaq.Model, o zaq.Options) (string, error) {
+	key := strings.Join([]string{m.Path(), o.CalibrationDir, o.Data}, "\x00")
+	if d, ok := in[key]; ok {
+		return d, nil
+	}
+	d, err := m.ImagesDigest(o)
+	if err == nil {
+		in[key] = d
+	}
+	return d, err
+}
+
 // floatCell evaluates a model as it is.
 func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
-	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m)}
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m), Images: o.images, Folder: o.folder}
 	c.Command = fmt.Sprintf("zaq eval %s --data %s%s", quoted(m.Path()), quoted(o.data), o.preprocess.String())
 	if o.limit > 0 {
 		c.Command += " --limit " + strconv.Itoa(o.limit)
@@ -56,18 +82,27 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 	state := filepath.Join(o.output, "state", c.Name())
 	if t.Trains() {
 		t.CheckpointDir = state
-		_, err := os.Stat(state)
-		t.Resume = err == nil
+		kept, err := filepath.Glob(filepath.Join(state, "*.ckpt"))
+		t.Resume = err == nil && len(kept) > 0
 	}
 	p := a.progress()
 	t.Progress, t.Log = p.Update, a.log
 	begin := time.Now()
 	r, err := zaq.Quantize(ctx, m, t.Options)
 	p.Done()
-	if err != nil {
+	switch {
+	case err != nil && t.Resume && errors.As(err, new(*checkpoint.Error)):
+		a.log.Warn("the state of an earlier run cannot be taken up, the cell begins anew", "name", c.Name(), "error", err)
+		if err := os.RemoveAll(state); err != nil {
+			return err
+		}
+		return a.sweepCell(ctx, m, o, t, c, path)
+	case err != nil && ofFolder(err, o.output):
+		return err
+	case err != nil:
 		return &quantizeError{err}
 	}
-	c.Start = r.Steps > 0 && r.Kept == 0
+	c.Start, c.Resumed = r.Steps > 0 && r.Kept == 0, t.Resume
 	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels
 	if err := writeUnlessInterrupted(ctx, r, path); err != nil {
 		return err

@@ -52,6 +52,19 @@ func (t *task) is(other *task) bool {
 	return t.model == other.model && t.method == other.method && t.Scheme == other.Scheme && t.Precision == other.Precision && t.Seed == other.Seed
 }
 
+// distinct refuses tasks that would write one file: names leave out what files cannot be called.
+func distinct(tasks []*task) error {
+	known := map[string]*task{}
+	for _, t := range tasks {
+		c := sweep.Cell{Model: stem(t.model), Method: t.method, Scheme: t.Scheme, Precision: t.Precision, Seed: t.Seed}
+		if other := known[c.Name()]; other != nil {
+			return usageErrorf("%q for %s and %q for %s make cells of one name, %s", other.method, other.model, t.method, t.model, c.Name())
+		}
+		known[c.Name()] = t
+	}
+	return nil
+}
+
 // part returns those of the tasks that are --shard's, every n-th.
 func (o *sweepOptions) part(tasks []*task) ([]*task, error) {
 	if o.shard == "" {
@@ -123,7 +136,7 @@ func (t *task) cell(m *zaq.Model, o *sweepOptions) *sweep.Cell {
 		Model: stem(t.model), SHA256: m.SHA256(), Method: t.method, Scheme: t.Scheme, Precision: t.Precision, Seed: t.Seed, Data: o.data,
 	}
 	pixels := o.preprocess.String()
-	c.Pixels = pixelsOf(m)
+	c.Pixels, c.Images, c.Folder = pixelsOf(m), o.images, o.folder
 	c.Command = fmt.Sprintf("zaq quantize %s --method %s --scheme %s --precision %s --seed %d%s -o Q.onnx && zaq eval Q.onnx --data %s%s",
 		quoted(t.model), t.method, t.Scheme, t.Precision, t.Seed, pixels, quoted(o.data), pixels)
 	if o.limit > 0 {
