@@ -102,8 +102,9 @@ func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (in
 	}
 	most = max(most, bytesOf(c.prog, nil), bytesOf(v.prog, nil))
 
-	// Of every parameter there are the float and the rounded value, gradient, momentum and its sum over parts, of P's twice.
-	const copies = 10
+	// Of every parameter there are the float and the rounded value, gradient, momentum and its sum over parts, of P's twice, and
+	// those of the start, of the end and the best.
+	const copies = 13
 	for _, params := range [][]*engine.Param{t.p.Params, t.q.Params} {
 		for _, p := range params {
 			total += copies * 4 * int64(len(p.Data))
