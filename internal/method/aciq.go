@@ -11,7 +11,8 @@ import (
 // ACIQ is analytic clipping for integer quantization (Banner et al., Post training 4-bit quantization of convolutional
 // networks for rapid-deployment, NeurIPS 2019): ranges where the expected error of a Laplace or a normal distribution is
 // least (observers "laplace" and "gauss"), weights of up to 4 bits with more bits in channels that vary more, so many on
-// average but where symmetric channels would get a single bit and get two, and each channel of weights scaled so that it varies as it did.
+// average but where symmetric channels would get a single bit and get two, and each channel of weights scaled so that it
+// varies as it did.
 //
 // The paper also adds to each channel of weights what its mean has lost. Integers cannot take that; its effect on the
 // mean of the output is in the bias, which analytic bias correction sets right. Activations have one grid for all channels, as

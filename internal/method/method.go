@@ -25,8 +25,7 @@ type Options struct {
 	Seed   uint64
 	Pixels *preprocess.Spec // of one of the inputs; see PixelsOf for the others
 	// Images are unlabelled images of the user's own, as the network takes them [n, H, W, C]; of several inputs see type
-	// inputs. Activation ranges are
-	// then taken from them; nil: from those of Source.
+	// inputs. Activation ranges are then taken from them; nil: from those of Source.
 	Images []float32
 	// Source is where images come from that nobody gave: one of the Source constants, "" for the method's own.
 	Source string

@@ -26,6 +26,9 @@ func (e *exporter) ports() {
 			e.node(e.nodeName(input+"_Cast"), "Cast", []string{from}, []string{made}, onnx.AttrI("to", int64(onnx.Float)))
 			e.declare(made, input, onnx.Float)
 		}
+		if made == input {
+			continue
+		}
 		for _, n := range body {
 			n.Inputs = slices.Clone(n.Inputs) // perhaps the layer's own
 			for i, t := range n.Inputs {

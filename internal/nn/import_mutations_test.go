@@ -37,8 +37,8 @@ func TestImportMutations(t *testing.T) {
 	}
 }
 
-// TestImportPortMutations damages networks whose inputs have channels last, bytes or float16. What is accepted can be
-// exported, too.
+// TestImportPortMutations damages networks whose inputs have channels last, bytes or float16. What is accepted,
+// and not refused by Export, makes a file that can be read again.
 func TestImportPortMutations(t *testing.T) {
 	accepted, refused := 0, 0
 	for _, typ := range []onnx.DataType{onnx.Float, onnx.Uint8, onnx.Float16} {
