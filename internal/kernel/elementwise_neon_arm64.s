@@ -233,51 +233,152 @@ end25:
 	ADD $1, R1, R1
 	RET
 
+// func expNEON
+TEXT ·expNEON(SB), NOSPLIT, $0-48
+	MOVD y_base+0(FP), R0
+	MOVD y_len+8(FP), R1
+	MOVD x_base+24(FP), R2
+	MOVD $constants<>(SB), R26
+	FMOVS 0(R26), F16
+	VDUP V16.S[0], V16.S4
+	FMOVS 4(R26), F17
+	VDUP V17.S[0], V17.S4
+	FMOVS 8(R26), F18
+	VDUP V18.S[0], V18.S4
+	FMOVS 12(R26), F19
+	VDUP V19.S[0], V19.S4
+	FMOVS 16(R26), F20
+	VDUP V20.S[0], V20.S4
+	FMOVS 20(R26), F21
+	VDUP V21.S[0], V21.S4
+	VEOR V22.B16, V22.B16, V22.B16
+	FMOVS 24(R26), F23
+	VDUP V23.S[0], V23.S4
+	FMOVS 28(R26), F24
+	VDUP V24.S[0], V24.S4
+	FMOVS 32(R26), F25
+	VDUP V25.S[0], V25.S4
+	FMOVS 36(R26), F26
+	VDUP V26.S[0], V26.S4
+	FMOVS 40(R26), F27
+	VDUP V27.S[0], V27.S4
+	FMOVS 44(R26), F28
+	VDUP V28.S[0], V28.S4
+	SUBS $4, R1, R1
+	BLT end27
+loop26:
+	FMOVQ (R2), F0
+	WORD $0x4eb3f400 // fmin v0.4s, v0.4s, v19.4s
+	WORD $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
+	WORD $0x6e34dc01 // fmul v1.4s, v0.4s, v20.4s
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD $0x4eb0d422 // fsub v2.4s, v1.4s, v16.4s
+	WORD $0x4ea2d6c2 // fsub v2.4s, v22.4s, v2.4s
+	VFMLA V20.S4, V0.S4, V2.S4
+	VFMLA V21.S4, V0.S4, V2.S4
+	VMOV V28.B16, V4.B16
+	VMOV V27.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V26.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VMOV V25.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V24.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VMOV V23.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V17.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V4.S4
+	FMOVQ F4, (R0)
+	ADD $16, R0, R0
+	ADD $16, R2, R2
+	SUBS $4, R1, R1
+	BGE loop26
+end27:
+	ADD $4, R1, R1
+	SUBS $1, R1, R1
+	BLT end29
+loop28:
+	FMOVS (R2), F0
+	WORD $0x4eb3f400 // fmin v0.4s, v0.4s, v19.4s
+	WORD $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
+	WORD $0x6e34dc01 // fmul v1.4s, v0.4s, v20.4s
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD $0x4eb0d422 // fsub v2.4s, v1.4s, v16.4s
+	WORD $0x4ea2d6c2 // fsub v2.4s, v22.4s, v2.4s
+	VFMLA V20.S4, V0.S4, V2.S4
+	VFMLA V21.S4, V0.S4, V2.S4
+	VMOV V28.B16, V4.B16
+	VMOV V27.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V26.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VMOV V25.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V24.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VMOV V23.B16, V3.B16
+	VFMLA V4.S4, V2.S4, V3.S4
+	VMOV V17.B16, V4.B16
+	VFMLA V3.S4, V2.S4, V4.S4
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V4.S4
+	FMOVS F4, (R0)
+	ADD $4, R0, R0
+	ADD $4, R2, R2
+	SUBS $1, R1, R1
+	BGE loop28
+end29:
+	ADD $1, R1, R1
+	RET
+
 // func tanhNEON
 TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	MOVD y_base+0(FP), R0
 	MOVD y_len+8(FP), R1
 	MOVD x_base+24(FP), R2
 	MOVD $constants<>(SB), R26
-	FMOVS 0(R26), F14
+	FMOVS 48(R26), F14
 	VDUP V14.S[0], V14.S4
-	FMOVS 4(R26), F15
+	FMOVS 0(R26), F15
 	VDUP V15.S[0], V15.S4
-	FMOVS 8(R26), F16
+	FMOVS 4(R26), F16
 	VDUP V16.S[0], V16.S4
-	FMOVS 12(R26), F17
+	FMOVS 52(R26), F17
 	VDUP V17.S[0], V17.S4
-	FMOVS 16(R26), F18
+	FMOVS 56(R26), F18
 	VDUP V18.S[0], V18.S4
-	FMOVS 20(R26), F19
+	FMOVS 60(R26), F19
 	VDUP V19.S[0], V19.S4
-	FMOVS 24(R26), F20
+	FMOVS 64(R26), F20
 	VDUP V20.S[0], V20.S4
-	FMOVS 28(R26), F26
+	FMOVS 24(R26), F26
 	VDUP V26.S[0], V26.S4
-	FMOVS 32(R26), F21
+	FMOVS 68(R26), F21
 	VDUP V21.S[0], V21.S4
-	FMOVS 36(R26), F27
+	FMOVS 28(R26), F27
 	VDUP V27.S[0], V27.S4
-	FMOVS 40(R26), F22
+	FMOVS 72(R26), F22
 	VDUP V22.S[0], V22.S4
-	FMOVS 44(R26), F28
+	FMOVS 32(R26), F28
 	VDUP V28.S[0], V28.S4
-	FMOVS 48(R26), F23
+	FMOVS 76(R26), F23
 	VDUP V23.S[0], V23.S4
-	FMOVS 52(R26), F29
+	FMOVS 36(R26), F29
 	VDUP V29.S[0], V29.S4
-	FMOVS 56(R26), F24
+	FMOVS 80(R26), F24
 	VDUP V24.S[0], V24.S4
-	FMOVS 60(R26), F30
+	FMOVS 40(R26), F30
 	VDUP V30.S[0], V30.S4
-	FMOVS 64(R26), F25
+	FMOVS 84(R26), F25
 	VDUP V25.S[0], V25.S4
-	FMOVS 68(R26), F31
+	FMOVS 44(R26), F31
 	VDUP V31.S[0], V31.S4
 	SUBS $4, R1, R1
-	BLT end27
-loop26:
+	BLT end31
+loop30:
 	FMOVQ (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -326,12 +427,12 @@ loop26:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop26
-end27:
+	BGE loop30
+end31:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end29
-loop28:
+	BLT end33
+loop32:
 	FMOVS (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -380,8 +481,8 @@ loop28:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop28
-end29:
+	BGE loop32
+end33:
 	ADD $1, R1, R1
 	RET
 
@@ -393,11 +494,11 @@ TEXT ·tanhBackwardNEON(SB), NOSPLIT, $0-73
 	MOVD y_base+48(FP), R3
 	MOVBU accumulate+72(FP), R7
 	MOVD $constants<>(SB), R26
-	FMOVS 8(R26), F20
+	FMOVS 4(R26), F20
 	VDUP V20.S[0], V20.S4
 	SUBS $16, R1, R1
-	BLT end31
-loop30:
+	BLT end35
+loop34:
 	FLDPQ (R2), (F0, F1)
 	FLDPQ 32(R2), (F2, F3)
 	FLDPQ (R3), (F4, F5)
@@ -411,93 +512,97 @@ loop30:
 	VFMLS V6.S4, V6.S4, V10.S4
 	VFMLS V7.S4, V7.S4, V11.S4
 	TST $1, R7
-	BEQ skip32
+	BEQ skip36
 	FLDPQ (R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
 	VFMLA V8.S4, V0.S4, V12.S4
 	VFMLA V9.S4, V1.S4, V13.S4
 	VFMLA V10.S4, V2.S4, V14.S4
 	VFMLA V11.S4, V3.S4, V15.S4
-	B end33
-skip32:
+	B end37
+skip36:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
 	WORD $0x6e29dc2d // fmul v13.4s, v1.4s, v9.4s
 	WORD $0x6e2adc4e // fmul v14.4s, v2.4s, v10.4s
 	WORD $0x6e2bdc6f // fmul v15.4s, v3.4s, v11.4s
-end33:
+end37:
 	FSTPQ (F12, F13), (R0)
 	FSTPQ (F14, F15), 32(R0)
 	ADD $64, R0, R0
 	ADD $64, R2, R2
 	ADD $64, R3, R3
 	SUBS $16, R1, R1
-	BGE loop30
-end31:
+	BGE loop34
+end35:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end35
-loop34:
+	BLT end39
+loop38:
 	FMOVQ (R2), F0
 	FMOVQ (R3), F4
 	VMOV V20.B16, V8.B16
 	VFMLS V4.S4, V4.S4, V8.S4
 	TST $1, R7
-	BEQ skip36
-	FMOVQ (R0), F12
-	VFMLA V8.S4, V0.S4, V12.S4
-	B end37
-skip36:
-	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
-end37:
-	FMOVQ F12, (R0)
-	ADD $16, R0, R0
-	ADD $16, R2, R2
-	ADD $16, R3, R3
-	SUBS $4, R1, R1
-	BGE loop34
-end35:
-	ADD $4, R1, R1
-	SUBS $1, R1, R1
-	BLT end39
-loop38:
-	FMOVS (R2), F0
-	FMOVS (R3), F4
-	VMOV V20.B16, V8.B16
-	VFMLS V4.S4, V4.S4, V8.S4
-	TST $1, R7
 	BEQ skip40
-	FMOVS (R0), F12
+	FMOVQ (R0), F12
 	VFMLA V8.S4, V0.S4, V12.S4
 	B end41
 skip40:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
 end41:
+	FMOVQ F12, (R0)
+	ADD $16, R0, R0
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	SUBS $4, R1, R1
+	BGE loop38
+end39:
+	ADD $4, R1, R1
+	SUBS $1, R1, R1
+	BLT end43
+loop42:
+	FMOVS (R2), F0
+	FMOVS (R3), F4
+	VMOV V20.B16, V8.B16
+	VFMLS V4.S4, V4.S4, V8.S4
+	TST $1, R7
+	BEQ skip44
+	FMOVS (R0), F12
+	VFMLA V8.S4, V0.S4, V12.S4
+	B end45
+skip44:
+	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
+end45:
 	FMOVS F12, (R0)
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	ADD $4, R3, R3
 	SUBS $1, R1, R1
-	BGE loop38
-end39:
+	BGE loop42
+end43:
 	ADD $1, R1, R1
 	RET
 
-DATA constants<>+0(SB)/4, $0x80000000 // -0
-DATA constants<>+4(SB)/4, $0x4b400000 // 1.2582912e+07
-DATA constants<>+8(SB)/4, $0x3f800000 // 1
-DATA constants<>+12(SB)/4, $0x41200000 // 10
-DATA constants<>+16(SB)/4, $0x4038aa3b // 2.88539
-DATA constants<>+20(SB)/4, $0x3f200000 // 0.625
-DATA constants<>+24(SB)/4, $0xbeaaaaab // -0.33333334
-DATA constants<>+28(SB)/4, $0x3f317218 // 0.6931472
-DATA constants<>+32(SB)/4, $0x3e088872 // 0.133333
-DATA constants<>+36(SB)/4, $0x3e75fdf0 // 0.2402265
-DATA constants<>+40(SB)/4, $0xbd5d0380 // -0.053958416
-DATA constants<>+44(SB)/4, $0x3d6357b6 // 0.05550357
-DATA constants<>+48(SB)/4, $0x3cb2472c // 0.021762453
-DATA constants<>+52(SB)/4, $0x3c1d950e // 0.009618057
-DATA constants<>+56(SB)/4, $0xbc085f1c // -0.008323457
-DATA constants<>+60(SB)/4, $0x3aaf844b // 0.0013390867
-DATA constants<>+64(SB)/4, $0x3b14c4c9 // 0.00227003
-DATA constants<>+68(SB)/4, $0x39222002 // 0.00015461448
-GLOBL constants<>(SB), RODATA|NOPTR, $72
+DATA constants<>+0(SB)/4, $0x4b400000 // 1.2582912e+07
+DATA constants<>+4(SB)/4, $0x3f800000 // 1
+DATA constants<>+8(SB)/4, $0xc2ae8000 // -87.25
+DATA constants<>+12(SB)/4, $0x42b08000 // 88.25
+DATA constants<>+16(SB)/4, $0x3fb8aa3b // 1.442695
+DATA constants<>+20(SB)/4, $0x32a57060 // 1.925963e-08
+DATA constants<>+24(SB)/4, $0x3f317218 // 0.6931472
+DATA constants<>+28(SB)/4, $0x3e75fdf0 // 0.2402265
+DATA constants<>+32(SB)/4, $0x3d6357b6 // 0.05550357
+DATA constants<>+36(SB)/4, $0x3c1d950e // 0.009618057
+DATA constants<>+40(SB)/4, $0x3aaf844b // 0.0013390867
+DATA constants<>+44(SB)/4, $0x39222002 // 0.00015461448
+DATA constants<>+48(SB)/4, $0x80000000 // -0
+DATA constants<>+52(SB)/4, $0x41200000 // 10
+DATA constants<>+56(SB)/4, $0x4038aa3b // 2.88539
+DATA constants<>+60(SB)/4, $0x3f200000 // 0.625
+DATA constants<>+64(SB)/4, $0xbeaaaaab // -0.33333334
+DATA constants<>+68(SB)/4, $0x3e088872 // 0.133333
+DATA constants<>+72(SB)/4, $0xbd5d0380 // -0.053958416
+DATA constants<>+76(SB)/4, $0x3cb2472c // 0.021762453
+DATA constants<>+80(SB)/4, $0xbc085f1c // -0.008323457
+DATA constants<>+84(SB)/4, $0x3b14c4c9 // 0.00227003
+GLOBL constants<>(SB), RODATA|NOPTR, $88

@@ -18,6 +18,8 @@ func TestElementwise(t *testing.T) {
 		{"accumulate", func(y, a, _ []float32) { Accumulate(y, a) }, func(y, a, _ float32) float32 { return y + a }, 0},
 		{"axpy", func(y, a, _ []float32) { Axpy(y, 0.3, a) }, func(y, a, _ float32) float32 { return y + 0.3*a }, 1e-6},
 		{"scale", func(y, _, _ []float32) { ScaleBy(y, -1.7) }, func(y, _, _ float32) float32 { return -1.7 * y }, 0},
+		{"exp", func(y, a, _ []float32) { Exp(y, a) },
+			func(_, a, _ float32) float32 { return float32(math.Exp(float64(a))) }, 3e-7},
 		{"tanh", func(y, a, _ []float32) { Tanh(y, a) },
 			func(_, a, _ float32) float32 { return float32(math.Tanh(float64(a))) }, 3e-7},
 		{"tanh backward", func(y, a, b []float32) { TanhBackward(y, a, b, false) },
@@ -66,38 +68,55 @@ func TestReductions(t *testing.T) {
 	})
 }
 
-// TestTanhAccuracy goes through all magnitudes in units in the last place.
-func TestTanhAccuracy(t *testing.T) {
-	eachFamily(t, func(t *testing.T) {
-		var x []float32
-		for bits := uint32(0); bits < 0x7f800000; bits += 4001 {
-			x = append(x, math.Float32frombits(bits), math.Float32frombits(bits|1<<31))
-		}
-		inf := float32(math.Inf(1))
-		x = append(x, inf, -inf)
-		y := make([]float32, len(x))
-		Tanh(y, x)
-		worst, at := 0.0, float32(0)
-		for i, v := range x {
-			want := math.Tanh(float64(v))
-			w32 := float32(want)
-			ulp := float64(math.Nextafter32(abs32(w32), inf) - abs32(w32))
-			if d := math.Abs(float64(y[i])-want) / ulp; !(d <= worst) {
-				worst, at = d, v
-			}
-			if !(abs32(y[i]) <= 1) {
-				t.Fatalf("tanh(%v) = %v", v, y[i])
-			}
-		}
-		if !(worst <= 2) {
-			t.Errorf("error of %.2f ulp at %v", worst, at)
-		}
-		y[0] = float32(math.NaN())
-		Tanh(y[:1], y[:1])
-		if y[0] == y[0] {
-			t.Errorf("tanh(NaN) = %v", y[0])
-		}
-	})
+// TestExponentialAccuracy goes through all magnitudes in units in the last place.
+func TestExponentialAccuracy(t *testing.T) {
+	inf := float32(math.Inf(1))
+	var all []float32
+	for bits := uint32(0); bits < 0x7f800000; bits += 4001 {
+		all = append(all, math.Float32frombits(bits), math.Float32frombits(bits|1<<31))
+	}
+	all = append(all, inf, -inf)
+	var dense []float32
+	for v := float32(-89); v < 90; v += 1. / 1024 {
+		dense = append(dense, v)
+	}
+	for _, f := range []struct {
+		name   string
+		do     func(y, x []float32)
+		want   func(float64) float64
+		lo, hi float32 // of the results
+	}{
+		{"tanh", Tanh, math.Tanh, -1, 1},
+		{"exp", Exp, func(x float64) float64 { return math.Exp(min(max(x, -87.25), 88.25)) }, 1.2e-38, 2.2e38},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			eachFamily(t, func(t *testing.T) {
+				x := append(dense, all...)
+				y := make([]float32, len(x))
+				f.do(y, x)
+				worst, at := 0.0, float32(0)
+				for i, v := range x {
+					want := f.want(float64(v))
+					w32 := float32(want)
+					ulp := float64(math.Nextafter32(abs32(w32), inf) - abs32(w32))
+					if d := math.Abs(float64(y[i])-want) / ulp; !(d <= worst) {
+						worst, at = d, v
+					}
+					if !(f.lo <= y[i] && y[i] <= f.hi) {
+						t.Fatalf("of %v: %v", v, y[i])
+					}
+				}
+				if !(worst <= 2) {
+					t.Errorf("error of %.2f ulp at %v", worst, at)
+				}
+				y[0] = float32(math.NaN())
+				f.do(y[:1], y[:1])
+				if y[0] == y[0] {
+					t.Errorf("of NaN: %v", y[0])
+				}
+			})
+		})
+	}
 }
 
 func TestUpsampleNearest2x(t *testing.T) {

@@ -19,6 +19,7 @@ type family struct {
 	addRows      func(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 	axpy         func(y, x []float32, a float32)
 	scaleBy      func(y []float32, a float32)
+	exp          func(y, x []float32)
 	tanh         func(y, x []float32)
 	tanhBackward func(dx, dy, y []float32, accumulate bool)
 	sgd          func(w, dw, v []float32, k sgdParams)
@@ -31,7 +32,7 @@ var impl family
 var portable = family{
 	name: "go", block: 1,
 	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
-	stream: streamGo, add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
+	stream: streamGo, add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, exp: expGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
 }
 
 func init() {

@@ -21,6 +21,7 @@ var familyAVX512 = family{
 	addRows:      addRowsAVX512,
 	axpy:         axpyAVX512,
 	scaleBy:      scaleByAVX512,
+	exp:          expAVX512,
 	tanh:         tanhAVX512,
 	tanhBackward: tanhBackwardAVX512,
 	sgd:          sgdAVX512,
@@ -40,6 +41,7 @@ var familyAVX2 = family{
 	addRows:      addRowsAVX2,
 	axpy:         axpyAVX2,
 	scaleBy:      scaleByAVX2,
+	exp:          expAVX2,
 	tanh:         tanhAVX2,
 	tanhBackward: tanhBackwardAVX2,
 	sgd:          sgdAVX2,
@@ -131,7 +133,13 @@ func scaleByAVX512(y []float32, a float32)
 func scaleByAVX2(y []float32, a float32)
 
 //go:noescape
+func expAVX512(y, x []float32)
+
+//go:noescape
 func tanhAVX512(y, x []float32)
+
+//go:noescape
+func expAVX2(y, x []float32)
 
 //go:noescape
 func tanhAVX2(y, x []float32)

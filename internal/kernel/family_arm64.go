@@ -15,6 +15,7 @@ var familyNEON = family{
 	addRows:      addRowsNEON,
 	axpy:         axpyNEON,
 	scaleBy:      scaleByNEON,
+	exp:          expNEON,
 	tanh:         tanhNEON,
 	tanhBackward: tanhBackwardNEON,
 	sgd:          sgdNEON,
@@ -59,6 +60,9 @@ func axpyNEON(y, x []float32, a float32)
 
 //go:noescape
 func scaleByNEON(y []float32, a float32)
+
+//go:noescape
+func expNEON(y, x []float32)
 
 //go:noescape
 func tanhNEON(y, x []float32)

@@ -109,6 +109,7 @@ func BenchmarkChannel(b *testing.B) {
 
 func BenchmarkElementwise(b *testing.B) {
 	b.Run("add", func(b *testing.B) { bench(b, 3, nothing, func(a [4][]float32) { Add(a[0], a[1], a[2]) }) })
+	b.Run("exp", func(b *testing.B) { bench(b, 2, nothing, func(a [4][]float32) { Exp(a[0], a[1]) }) })
 	b.Run("tanh", func(b *testing.B) { bench(b, 2, nothing, func(a [4][]float32) { Tanh(a[0], a[1]) }) })
 	b.Run("sgd", func(b *testing.B) {
 		bench(b, 5, nothing, func(a [4][]float32) { SGDStep(a[0], a[1], a[2], 1e-9, 0.5, 1e-4, false) })

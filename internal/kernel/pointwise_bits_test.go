@@ -100,6 +100,7 @@ func elementwiseBits(f family) map[string]string {
 		Axpy(y, 0.3, x)
 		ScaleBy(z, -1.7)
 	})
+	do("exp", func(y, _ []float32) { Exp(y, x) })
 	do("tanh", func(y, _ []float32) { Tanh(y, x) })
 	do("tanh backward", func(y, z []float32) {
 		TanhBackward(y, x, res, false)

@@ -22,6 +22,10 @@ func (a *asm) fdiv(d, n, m vec) { a.three("fdiv", 0x6e20fc00, d, n, m) }
 // fminnm is the minimum; of a NaN and a number, the number.
 func (a *asm) fminnm(d, n, m vec) { a.three("fminnm", 0x4ea0c400, d, n, m) }
 
+// fmin and fmax keep a NaN.
+func (a *asm) fmin(d, n, m vec) { a.three("fmin", 0x4ea0f400, d, n, m) }
+func (a *asm) fmax(d, n, m vec) { a.three("fmax", 0x4e20f400, d, n, m) }
+
 // Comparisons set all bits of a lane where they hold. They do not hold for NaNs.
 func (a *asm) fcmeq(d, n, m vec) { a.three("fcmeq", 0x4e20e400, d, n, m) }
 func (a *asm) fcmge(d, n, m vec) { a.three("fcmge", 0x6e20e400, d, n, m) }

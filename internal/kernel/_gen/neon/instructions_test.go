@@ -16,6 +16,8 @@ func TestEncodings(t *testing.T) {
 		{func(a *asm) { a.fmul(0, 31, 16) }, "0x6e30dfe0 // fmul v0.4s, v31.4s, v16.4s"},
 		{func(a *asm) { a.fdiv(7, 8, 31) }, "0x6e3ffd07 // fdiv v7.4s, v8.4s, v31.4s"},
 		{func(a *asm) { a.fminnm(5, 6, 20) }, "0x4eb4c4c5 // fminnm v5.4s, v6.4s, v20.4s"},
+		{func(a *asm) { a.fmin(5, 6, 20) }, "0x4eb4f4c5 // fmin v5.4s, v6.4s, v20.4s"},
+		{func(a *asm) { a.fmax(30, 1, 2) }, "0x4e22f43e // fmax v30.4s, v1.4s, v2.4s"},
 		{func(a *asm) { a.fcmeq(30, 1, 2) }, "0x4e22e43e // fcmeq v30.4s, v1.4s, v2.4s"},
 		{func(a *asm) { a.fcmge(1, 30, 2) }, "0x6e22e7c1 // fcmge v1.4s, v30.4s, v2.4s"},
 		{func(a *asm) { a.fcmgt(1, 2, 30) }, "0x6ebee441 // fcmgt v1.4s, v2.4s, v30.4s"},
