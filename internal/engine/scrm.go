@@ -13,11 +13,10 @@ import (
 //	channel: A = softmax(rowmax(E) - E), E = X^T X,        T = 0.1 X A^T + X
 //
 //	d_l = mean |S_P - S_Q| + mean |T_P - T_Q|, averaged over images.
-//
-// The matrix of HW x HW makes it about ten times slower than CRM on a CPU.
 func (g *Graph) SCRM(name string, p, q []*Tensor) *FeatureLoss {
 	return g.imagePairs("attention", name, p, q, func(hw, c int) func(p, q, dp, dq []float32, k float64) float64 {
-		a, b := newAttention(hw, c), newAttention(hw, c)
+		room := newAttentionRoom(hw)
+		a, b := newAttention(hw, c, room), newAttention(hw, c, room)
 		return func(p, q, dp, dq []float32, k float64) (loss float64) {
 			a.look(p)
 			b.look(q)
@@ -43,26 +42,59 @@ const attended = 0.1
 // attention is what SCRM makes of an image's map.
 type attention struct {
 	hw, c int
+	room  *attentionRoom
 
-	norm     []float32 // of positions
-	x, xt    []float32 // normalized [HW, C], and its transpose
-	as, ac   []float32 // attention [HW, HW] and [C, C]
-	act      []float32 // room for a transpose of the latter
-	spatial  []float32 // [HW, C]
-	channel  []float32
-	dspatial []float32
-	dchannel []float32
-	dx       []float32
-	da       []float32 // of the larger matrix
-	tall     []float32 // [C, HW]
+	norm []float32 // of positions
+	x    []float32 // normalized [HW, C]
+	xt   []float32 // its transpose
+	x1   []float32 // [x 1], so that a product with it holds sums of rows [HW, C+1]
+
+	sum    []float32 // of the rows of exp(X X^T)
+	looked []float32 // softmax(X X^T) [X 1]
+	ac     []float32 // attention of channels [C, C]
+
+	spatial, channel   []float32 // S and T [HW, C]
+	dspatial, dchannel []float32
+
+	// Of the gradient.
+	dx, du, tall []float32 // [HW, C], [HW, C], [C, HW]
+	left, right  []float32 // [HW, 2C+2] and [2C+2, HW]
+	dac, act     []float32 // [C, C]
 }
 
-func newAttention(hw, c int) *attention {
+// attentionRoom holds the rows of two [HW, HW] matrices that fit into the second-level cache.
+type attentionRoom struct {
+	rows int
+	e, m []float32
+}
+
+func newAttentionRoom(hw int) *attentionRoom {
+	const floats = 1 << 16 // of a matrix
+	r := &attentionRoom{rows: min(hw, max(floats/hw, 8))}
+	r.e, r.m = make([]float32, r.rows*hw), make([]float32, r.rows*hw)
+	return r
+}
+
+func newAttention(hw, c int, room *attentionRoom) *attention {
+	floats := func(n int) []float32 { return make([]float32, n) }
 	n := hw * c
-	room := func(n int) []float32 { return make([]float32, n) }
 	return &attention{
-		hw: hw, c: c, norm: room(hw), x: room(n), xt: room(n), as: room(hw * hw), ac: room(c * c), act: room(c * c), spatial: room(n), channel: room(n),
-		dspatial: room(n), dchannel: room(n), dx: room(n), da: room(max(hw*hw, c*c)), tall: room(n),
+		hw: hw, c: c, room: room, norm: floats(hw), x: floats(n), xt: floats(n), x1: floats(n + hw),
+		sum: floats(hw), looked: floats(n + hw), ac: floats(c * c),
+		spatial: floats(n), channel: floats(n), dspatial: floats(n), dchannel: floats(n),
+		dx: floats(n), du: floats(n), tall: floats(n), left: floats(2 * (n + hw)), right: floats(2 * (n + hw)), dac: floats(c * c), act: floats(c * c),
+	}
+}
+
+// blocks calls do with a part [n, HW] of exp(X X^T), from row i on, after another. A product of normalized positions is
+// at most 1, so that no row's largest needs to be taken away first.
+func (t *attention) blocks(do func(i, n int, e []float32)) {
+	for i := 0; i < t.hw; i += t.room.rows {
+		n := min(t.room.rows, t.hw-i)
+		e := t.room.e[:n*t.hw]
+		kernel.MatMul(e, t.x[i*t.c:], t.xt, n, t.c, t.hw, false)
+		kernel.Exp(e, e)
+		do(i, n, e)
 	}
 }
 
@@ -74,21 +106,30 @@ func (t *attention) look(m []float32) {
 		for k, v := range row {
 			t.x[i*c+k] = v / t.norm[i]
 		}
+		copy(t.x1[i*(c+1):], t.x[i*c:(i+1)*c])
+		t.x1[i*(c+1)+c] = 1
 	}
 	transpose(t.xt, t.x, hw, c)
 
-	kernel.MatMul(t.as, t.x, t.xt, hw, c, hw, false)
-	softmaxRows(t.as, hw, 1)
-	kernel.MatMul(t.spatial, t.as, t.x, hw, hw, c, false)
+	t.blocks(func(i, n int, e []float32) {
+		looked := t.looked[i*(c+1) : (i+n)*(c+1)]
+		kernel.MatMul(looked, e, t.x1, n, hw, c+1, false)
+		for r := i; len(looked) > 0; r, looked = r+1, looked[c+1:] {
+			t.sum[r] = looked[c]
+			for k, v := range looked[:c] {
+				y := v / t.sum[r]
+				looked[k], t.spatial[r*c+k] = y, float32(attended*y)+t.x[r*c+k]
+			}
+		}
+	})
 
 	clear(t.ac)
 	kernel.MatMulTA(t.ac, t.x, t.x, c, hw, c)
-	softmaxRows(t.ac, c, -1) // the row's maximum is a constant that the softmax takes away
+	softminRows(t.ac, c) // the row's maximum is a constant that the softmax takes away
 	kernel.MatMul(t.tall, t.ac, t.xt, c, c, hw, false)
 	transpose(t.channel, t.tall, c, hw)
 
 	for i, v := range t.x {
-		t.spatial[i] = float32(attended*t.spatial[i]) + v
 		t.channel[i] = float32(attended*t.channel[i]) + v
 	}
 }
@@ -103,22 +144,15 @@ func (t *attention) gradient(dmap []float32) {
 		t.dx[i] = v + t.dchannel[i]
 		t.dspatial[i], t.dchannel[i] = attended*v, attended*t.dchannel[i]
 	}
-	// out = A x: dx += A^T dout, dA = dout x^T; E = x x^T: dx += (dE + dE^T) x.
-	kernel.MatMulTA(t.dx, t.as, t.dspatial, hw, hw, c)
-	da := t.da[:hw*hw]
-	kernel.MatMul(da, t.dspatial, t.xt, hw, c, hw, false)
-	softmaxRowsBackward(da, t.as, hw, 1)
-	kernel.MatMul(t.dx, da, t.x, hw, hw, c, true)
-	kernel.MatMulTA(t.dx, da, t.x, hw, hw, c)
+	t.spatialGradient()
 
 	// out^T = A x^T: dx^T += A^T dout^T, dA = dout^T x; E = x^T x: dx += x (dE + dE^T).
 	kernel.MatMul(t.dx, t.dchannel, t.ac, hw, c, c, true)
-	da = t.da[:c*c]
-	clear(da)
-	kernel.MatMulTA(da, t.dchannel, t.x, c, hw, c)
-	softmaxRowsBackward(da, t.ac, c, -1)
-	kernel.MatMul(t.dx, t.x, da, hw, c, c, true)
-	transpose(t.act, da, c, c)
+	clear(t.dac)
+	kernel.MatMulTA(t.dac, t.dchannel, t.x, c, hw, c)
+	softminRowsBackward(t.dac, t.ac, c)
+	kernel.MatMul(t.dx, t.x, t.dac, hw, c, c, true)
+	transpose(t.act, t.dac, c, c)
 	kernel.MatMul(t.dx, t.x, t.act, hw, c, c, true)
 
 	// x = m/|m|: dm = (dx - x <x, dx>)/|m|.
@@ -131,6 +165,38 @@ func (t *attention) gradient(dmap []float32) {
 	}
 }
 
+// spatialGradient adds to dx what comes through y = A x, A_ij = e_ij/s_i, where e = exp(x x^T) is symmetric and s are the
+// sums of its rows. With u_i = dy_i/s_i and v_i = <u_i, y_i>,
+//
+//	dx_i += sum_j e_ij u_j + m_ij x_j,  m_ij = e_ij (<u_i, x_j> + <x_i, u_j> - v_i - v_j),
+//
+// so that rows of dx need rows of e and no columns, and m is one product of [u x -v 1] and [x u 1 -v].
+func (t *attention) spatialGradient() {
+	hw, c, wide := t.hw, t.c, 2*t.c+2
+	for i := range hw {
+		u, left := t.du[i*c:(i+1)*c], t.left[i*wide:(i+1)*wide]
+		for k, d := range t.dspatial[i*c : (i+1)*c] {
+			u[k] = d / t.sum[i]
+		}
+		v := float32(kernel.Dot(u, t.looked[i*(c+1):][:c]))
+		copy(left, u)
+		copy(left[c:], t.x[i*c:(i+1)*c])
+		left[2*c], left[2*c+1] = -v, 1
+		t.right[2*c*hw+i], t.right[(2*c+1)*hw+i] = 1, -v
+	}
+	copy(t.right, t.xt)
+	transpose(t.right[c*hw:2*c*hw], t.du, hw, c)
+	t.blocks(func(i, n int, e []float32) {
+		m, dx := t.room.m[:n*hw], t.dx[i*c:(i+n)*c]
+		kernel.MatMul(m, t.left[i*wide:], t.right, n, wide, hw, false)
+		for j, v := range e {
+			m[j] *= v
+		}
+		kernel.MatMul(dx, m, t.x, n, hw, c, true)
+		kernel.MatMul(dx, e, t.du, n, hw, c, true)
+	})
+}
+
 func transpose(dst, src []float32, rows, columns int) {
 	for i := range rows {
 		for j := range columns {
@@ -139,32 +205,33 @@ func transpose(dst, src []float32, rows, columns int) {
 	}
 }
 
-// softmaxRows replaces each row of n elements by the softmax of sign times it.
-func softmaxRows(a []float32, n int, sign float32) {
+// softminRows replaces each row of n elements by the softmax of what is the opposite of it.
+func softminRows(a []float32, n int) {
 	for ; len(a) > 0; a = a[n:] {
 		row := a[:n]
-		top := sign * row[0]
+		least := row[0]
 		for _, v := range row {
-			top = max(top, sign*v)
+			least = min(least, v)
 		}
-		var sum float64
 		for i, v := range row {
-			row[i] = float32(math.Exp(float64(sign*v - top)))
-			sum += float64(row[i])
+			row[i] = least - v
 		}
-		for i := range row {
-			row[i] = float32(float64(row[i]) / sum)
+		kernel.Exp(row, row)
+		var sum float64
+		for _, v := range row {
+			sum += float64(v)
 		}
+		kernel.ScaleBy(row, float32(1/sum))
 	}
 }
 
-// softmaxRowsBackward replaces the gradient of softmaxRows' result a by that of its argument.
-func softmaxRowsBackward(da, a []float32, n int, sign float32) {
+// softminRowsBackward replaces the gradient of softminRows' result a by that of its argument.
+func softminRowsBackward(da, a []float32, n int) {
 	for ; len(da) > 0; da, a = da[n:], a[n:] {
 		d, row := da[:n], a[:n]
 		along := float32(kernel.Dot(d, row))
 		for i, v := range row {
-			d[i] = sign * v * (d[i] - along)
+			d[i] = -v * (d[i] - along)
 		}
 	}
 }
