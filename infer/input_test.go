@@ -78,6 +78,48 @@ func TestDeclaredInputs(t *testing.T) {
 	}
 }
 
+// Networks that normalize their images do so in floats, and the outputs are those of ONNX Runtime to the bit.
+func TestNormalizedInside(t *testing.T) {
+	n := smallResNet(t)
+	x := n.Inputs[0]
+	for _, l := range n.Layers {
+		for i, name := range l.In {
+			if name == x {
+				l.In[i] = "normalized"
+			}
+		}
+	}
+	constant := func(name string, data ...float32) {
+		n.Values[name] = &nn.Value{Name: name, Shape: []int{1, len(data), 1, 1}, Data: data}
+	}
+	constant("mean", 0.4, 0.1, -0.3)
+	constant("deviation", 1.3, 0.9, 0.7)
+	for _, name := range []string{"centred", "normalized"} {
+		n.Values[name] = &nn.Value{Name: name, Shape: n.Values[x].Shape}
+	}
+	n.Layers = append([]*nn.Layer{
+		{Name: "centre", Op: nn.Operator{Type: "Sub", Opset: 13}, In: []string{x, "mean"}, Out: []string{"centred"}},
+		{Name: "normalize", Op: nn.Operator{Type: "Div", Opset: 13}, In: []string{"centred", "deviation"}, Out: []string{"normalized"}},
+	}, n.Layers...)
+	path := filepath.Join(t.TempDir(), "q.onnx")
+	if err := deploy(t, n, 4, 4).WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := inputOf(p, 3, 7)
+	given := onnx.NewFloatsOf(x, onnx.Float, widened(in[0].Shape), in[0].Data)
+	want, err := oracle.RunORT(t, path, []*onnx.Tensor{given}, oracle.ORTOptions{Level: oracle.Extended})[0].Floats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, p, in); !slices.Equal(got, want) {
+		t.Errorf("%v, ONNX Runtime has %v", got, want)
+	}
+}
+
 func widened(shape []int) (d []int64) {
 	for _, n := range shape {
 		d = append(d, int64(n))

@@ -141,7 +141,7 @@ func (n *Network) distribution(l *Layer, x *Distribution, known map[string]*Dist
 		if op.Type == "DepthToSpace" {
 			return x.laidOut(op, l)
 		}
-		return n.scaled(l, op, known)
+		return n.scaled(l, known)
 	}
 	return nil
 }

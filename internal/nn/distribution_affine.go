@@ -4,19 +4,30 @@ import "slices"
 
 // scaled returns what is known of a tensor times a number for each channel, or plus one, as networks do that normalize pixels
 // themselves; nil where l does something else.
-func (n *Network) scaled(l *Layer, op Operator, known map[string]*Distribution) *Distribution {
-	if op.Domain != "" || len(l.In) != 2 {
-		return nil
+func (n *Network) scaled(l *Layer, known map[string]*Distribution) *Distribution {
+	name, scale, shift := n.channelAffine(l)
+	if x := known[name]; x != nil && len(x.Mean) == len(scale) {
+		return x.affine(scale, shift)
+	}
+	return nil
+}
+
+// channelAffine returns the tensor x of which l makes scale*x + shift, one constant of each for a channel, and these; "" where
+// l is no Add, Sub, Mul or Div that does so.
+func (n *Network) channelAffine(l *Layer) (x string, scale, shift []float64) {
+	op, ok := l.Op.(Operator)
+	if !ok || op.Domain != "" || len(l.In) != 2 {
+		return "", nil, nil
 	}
 	at := 0
 	if v := n.Input(l, 0); v != nil && v.Const() {
 		at = 1
 	}
-	x, numbers := known[l.In[at]], n.channelNumbers(l, 1-at)
-	if x == nil || numbers == nil || len(numbers) != len(x.Mean) {
-		return nil
+	numbers := n.channelNumbers(l, 1-at)
+	if numbers == nil {
+		return "", nil, nil
 	}
-	scale, shift := slices.Repeat([]float64{1}, len(numbers)), make([]float64, len(numbers))
+	scale, shift = slices.Repeat([]float64{1}, len(numbers)), make([]float64, len(numbers))
 	for c, v := range numbers {
 		switch {
 		case op.Type == "Add":
@@ -30,10 +41,10 @@ func (n *Network) scaled(l *Layer, op Operator, known map[string]*Distribution) 
 		case op.Type == "Div" && at == 0 && v != 0:
 			scale[c] = 1 / v
 		default:
-			return nil
+			return "", nil, nil
 		}
 	}
-	return x.affine(scale, shift)
+	return l.In[at], scale, shift
 }
 
 // channelNumbers returns the i-th input of l, a constant of one number or of one for each channel, as one for each channel of

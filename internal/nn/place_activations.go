@@ -28,8 +28,8 @@ func paperActivations(n *Network, bits int) map[string]*quant.Quantizer {
 // the way to some Conv or Gemm, and what a Conv makes. What comes after them is carried through in float,
 // and so are logits that a Gemm makes.
 //
-// A tensor has 8 bits but for those that feed a Conv or Gemm; of these the images alone keep 8. Layers that
-// only move values tie the grids of what they read and make.
+// A tensor has 8 bits but for those that feed a Conv or Gemm; of these the images alone keep 8, also those that the network
+// normalizes itself, which it does in float. Layers that only move values tie the grids of what they read and make.
 func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 	d := deployment{n: n, producer: make(map[string]*Layer), consumers: make(map[string][]*Layer)}
 	for _, l := range n.Layers {
@@ -41,6 +41,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 		}
 	}
 	d.findLive()
+	d.findImages()
 
 	quantizers := make(map[string]*quant.Quantizer)
 	add := func(t string) {
@@ -66,7 +67,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 			add(t)
 		}
 	}
-	for _, t := range n.Inputs {
+	for t := range d.images {
 		if q := quantizers[t]; q != nil {
 			*q = *activation(quant.MaxBits)
 		}
@@ -80,6 +81,7 @@ type deployment struct {
 	producer  map[string]*Layer
 	consumers map[string][]*Layer
 	live      map[*Layer]bool // layers on the way to a Conv or Gemm, or one themselves
+	images    map[string]bool // inputs, and what normalizing and moving layers make of them
 }
 
 func (d *deployment) findLive() {
@@ -94,9 +96,32 @@ func (d *deployment) findLive() {
 	}
 }
 
+func (d *deployment) findImages() {
+	d.images = make(map[string]bool)
+	for _, t := range d.n.Inputs {
+		d.images[t] = true
+	}
+	for _, l := range d.n.Layers {
+		x := l.In[0]
+		if !Moves(l.Op) && !d.n.scalesChannels(l) {
+			x, _, _ = d.n.channelAffine(l)
+		}
+		if d.images[x] {
+			d.images[l.Out[0]] = true
+		}
+	}
+}
+
+// scalesChannels reports whether l is a Conv that gives every channel a weight of its own and a bias, as FoldBatchNorm makes
+// it of a BatchNorm.
+func (n *Network) scalesChannels(l *Layer) bool {
+	c, ok := l.Op.(Conv)
+	return ok && c.Kernel == [2]int{1, 1} && c.Stride == [2]int{1, 1} && c.Groups == n.Input(l, 1).Shape[0] && n.Input(l, 1).Shape[1] == 1
+}
+
 // exchanged reports whether t passes between integer kernels.
 func (d *deployment) exchanged(t string) bool {
-	if d.absorbed(t) {
+	if d.absorbed(t) || d.images[t] && d.normalized(t) {
 		return false
 	}
 	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
@@ -104,6 +129,14 @@ func (d *deployment) exchanged(t string) bool {
 	}
 	_, conv := d.origin(t).(Conv)
 	return conv
+}
+
+// normalized reports whether all that read t do arithmetic with constants that integer kernels do not know.
+func (d *deployment) normalized(t string) bool {
+	return len(d.consumers[t]) > 0 && !slices.ContainsFunc(d.consumers[t], func(c *Layer) bool {
+		x, _, _ := d.n.channelAffine(c)
+		return x != t
+	})
 }
 
 // absorbed reports whether the kernel that makes t applies the next layer as well, so that t never

@@ -59,6 +59,13 @@ func sketch(t *testing.T, outputs []string, lines ...string) *Network {
 			l.Op = LeakyRelu{0.1}
 		case "add":
 			l.Op = Add{}
+		case "Sub", "Div":
+			constant(out+".c", 0.1, 1, channels, 1, 1)
+			l.Op, l.In = Operator{Type: f[0], Opset: 13}, append(l.In, out+".c")
+		case "pointwise":
+			constant(out+".w", 0.3, 1, channels, 1, 1, 1)
+			constant(out+".b", 0.1, 0, channels)
+			l.Op, l.In = Conv{Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: channels}, append(l.In, out+".w", out+".b")
 		case "maxpool":
 			l.Op = MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}
 		case "avgpool":
@@ -133,6 +140,21 @@ func TestPlaceActivations(t *testing.T) {
 			"image tied", "y",
 			[]string{"identity x > i", "conv i > c1", "flatten c1 > f", "gemm f > y"},
 			"x:8 i:=8 c1:4 f:=4",
+			"",
+		}, {
+			"image normalized", "y",
+			[]string{"Sub x > s", "Div s > d", "pad d > p", "conv p > c1", "Sub c1 > s1", "conv s1 > c2", "flatten c2 > f", "gemm f > y"},
+			"d:8 p:=8 c1:8 s1:4 c2:4 f:=4",
+			"",
+		}, {
+			"image read normalized and as it is", "y",
+			[]string{"Div x > d", "conv d > c1", "conv x > c2", "add c1 c2 > s", "flatten s > f", "gemm f > y"},
+			"x:8 d:8 c1:8 c2:8 s:4 f:=4",
+			"",
+		}, {
+			"image normalized by what was a BatchNorm", "y",
+			[]string{"pointwise x > b", "conv b > c", "flatten c > f", "gemm f > y"},
+			"x:8 b:8 c:4 f:=4",
 			"",
 		}, {
 			"leaky", "y",
