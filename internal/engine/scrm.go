@@ -50,7 +50,7 @@ type attention struct {
 	x1   []float32 // [x 1], so that a product with it holds sums of rows [HW, C+1]
 
 	sum    []float32 // of the rows of exp(X X^T)
-	looked []float32 // softmax(X X^T) [X 1]
+	looked []float32 // softmax(X X^T) X
 	ac     []float32 // attention of channels [C, C]
 
 	spatial, channel   []float32 // S and T [HW, C]
@@ -58,20 +58,21 @@ type attention struct {
 
 	// Of the gradient.
 	dx, du, tall []float32 // [HW, C], [HW, C], [C, HW]
-	left, right  []float32 // [HW, 2C+2] and [2C+2, HW]
+	left, right  []float32 // [HW, 2C+2]
+	part         []float32 // the transpose of some rows of the right one, or of narrower matrices
 	dac, act     []float32 // [C, C]
 }
 
-// attentionRoom holds the rows of two [HW, HW] matrices that fit into the second-level cache.
+// attentionRoom holds the columns of two [HW, HW] matrices that fit into the second-level cache.
 type attentionRoom struct {
-	rows int
-	e, m []float32
+	columns int
+	e, m    []float32
 }
 
 func newAttentionRoom(hw int) *attentionRoom {
 	const floats = 1 << 16 // of a matrix
-	r := &attentionRoom{rows: min(hw, max(floats/hw, 8))}
-	r.e, r.m = make([]float32, r.rows*hw), make([]float32, r.rows*hw)
+	r := &attentionRoom{columns: min(hw, max(floats/hw, 8))}
+	r.e, r.m = make([]float32, hw*r.columns), make([]float32, hw*r.columns)
 	return r
 }
 
@@ -80,19 +81,21 @@ func newAttention(hw, c int, room *attentionRoom) *attention {
 	n := hw * c
 	return &attention{
 		hw: hw, c: c, room: room, norm: floats(hw), x: floats(n), xt: floats(n), x1: floats(n + hw),
-		sum: floats(hw), looked: floats(n + hw), ac: floats(c * c),
+		sum: floats(hw), looked: floats(n), ac: floats(c * c),
 		spatial: floats(n), channel: floats(n), dspatial: floats(n), dchannel: floats(n),
-		dx: floats(n), du: floats(n), tall: floats(n), left: floats(2 * (n + hw)), right: floats(2 * (n + hw)), dac: floats(c * c), act: floats(c * c),
+		dx: floats(n), du: floats(n), tall: floats(n), left: floats(2 * (n + hw)), right: floats(2 * (n + hw)), part: floats(room.columns * (2*c + 2)), dac: floats(c * c), act: floats(c * c),
 	}
 }
 
-// blocks calls do with a part [n, HW] of exp(X X^T), from row i on, after another. A product of normalized positions is
-// at most 1, so that no row's largest needs to be taken away first.
+// blocks calls do with a part [HW, n] of exp(X X^T), from column i on, after another. The matrix is symmetric, so that its
+// columns are its rows; and as they are few, the part is gone through in the order in which it lies. A product of normalized
+// positions is at most 1, so that no row's largest needs to be taken away first.
 func (t *attention) blocks(do func(i, n int, e []float32)) {
-	for i := 0; i < t.hw; i += t.room.rows {
-		n := min(t.room.rows, t.hw-i)
-		e := t.room.e[:n*t.hw]
-		kernel.MatMul(e, t.x[i*t.c:], t.xt, n, t.c, t.hw, false)
+	for i := 0; i < t.hw; i += t.room.columns {
+		n := min(t.room.columns, t.hw-i)
+		e, part := t.room.e[:t.hw*n], t.part[:t.c*n]
+		transpose(part, t.x[i*t.c:], n, t.c)
+		kernel.MatMul(e, t.x, part, t.hw, t.c, n, false)
 		kernel.Exp(e, e)
 		do(i, n, e)
 	}
@@ -102,7 +105,7 @@ func (t *attention) look(m []float32) {
 	hw, c := t.hw, t.c
 	for i := range hw {
 		row := m[i*c : (i+1)*c]
-		t.norm[i] = float32(math.Sqrt(kernel.SumSquares(row) + relationEps))
+		t.norm[i] = float32(math.Sqrt(dotRow(row, row) + relationEps))
 		for k, v := range row {
 			t.x[i*c+k] = v / t.norm[i]
 		}
@@ -112,15 +115,11 @@ func (t *attention) look(m []float32) {
 	transpose(t.xt, t.x, hw, c)
 
 	t.blocks(func(i, n int, e []float32) {
-		looked := t.looked[i*(c+1) : (i+n)*(c+1)]
-		kernel.MatMul(looked, e, t.x1, n, hw, c+1, false)
-		for r := i; len(looked) > 0; r, looked = r+1, looked[c+1:] {
-			t.sum[r] = looked[c]
-			for k, v := range looked[:c] {
-				y := v / t.sum[r]
-				looked[k], t.spatial[r*c+k] = y, float32(attended*y)+t.x[r*c+k]
-			}
-		}
+		looked := t.part[:(c+1)*n]
+		clear(looked)
+		kernel.MatMulTA(looked, t.x1, e, c+1, hw, n)
+		copy(t.sum[i:], looked[c*n:])
+		transpose(t.looked[i*c:(i+n)*c], looked, c, n)
 	})
 
 	clear(t.ac)
@@ -130,6 +129,8 @@ func (t *attention) look(m []float32) {
 	transpose(t.channel, t.tall, c, hw)
 
 	for i, v := range t.x {
+		t.looked[i] /= t.sum[i/c]
+		t.spatial[i] = float32(attended*t.looked[i]) + v
 		t.channel[i] = float32(attended*t.channel[i]) + v
 	}
 }
@@ -158,7 +159,7 @@ func (t *attention) gradient(dmap []float32) {
 	// x = m/|m|: dm = (dx - x <x, dx>)/|m|.
 	for i := range hw {
 		x, dx, d := t.x[i*c:(i+1)*c], t.dx[i*c:(i+1)*c], dmap[i*c:(i+1)*c]
-		along := float32(kernel.Dot(x, dx))
+		along := float32(dotRow(x, dx))
 		for k := range d {
 			d[k] += (dx[k] - float32(x[k]*along)) / t.norm[i]
 		}
@@ -170,31 +171,39 @@ func (t *attention) gradient(dmap []float32) {
 //
 //	dx_i += sum_j e_ij u_j + m_ij x_j,  m_ij = e_ij (<u_i, x_j> + <x_i, u_j> - v_i - v_j),
 //
-// so that rows of dx need rows of e and no columns, and m is one product of [u x -v 1] and [x u 1 -v].
+// where m is symmetric, too, and one product of [u x -v 1] and [x u 1 -v].
 func (t *attention) spatialGradient() {
 	hw, c, wide := t.hw, t.c, 2*t.c+2
 	for i := range hw {
-		u, left := t.du[i*c:(i+1)*c], t.left[i*wide:(i+1)*wide]
+		u, left, right := t.du[i*c:(i+1)*c], t.left[i*wide:], t.right[i*wide:]
 		for k, d := range t.dspatial[i*c : (i+1)*c] {
 			u[k] = d / t.sum[i]
 		}
-		v := float32(kernel.Dot(u, t.looked[i*(c+1):][:c]))
+		v := float32(dotRow(u, t.looked[i*c:(i+1)*c]))
+		x := t.x[i*c : (i+1)*c]
 		copy(left, u)
-		copy(left[c:], t.x[i*c:(i+1)*c])
+		copy(left[c:], x)
 		left[2*c], left[2*c+1] = -v, 1
-		t.right[2*c*hw+i], t.right[(2*c+1)*hw+i] = 1, -v
+		copy(right, x)
+		copy(right[c:], u)
+		right[2*c], right[2*c+1] = 1, -v
 	}
-	copy(t.right, t.xt)
-	transpose(t.right[c*hw:2*c*hw], t.du, hw, c)
 	t.blocks(func(i, n int, e []float32) {
-		m, dx := t.room.m[:n*hw], t.dx[i*c:(i+n)*c]
-		kernel.MatMul(m, t.left[i*wide:], t.right, n, wide, hw, false)
-		for j, v := range e {
-			m[j] *= v
-		}
-		kernel.MatMul(dx, m, t.x, n, hw, c, true)
-		kernel.MatMul(dx, e, t.du, n, hw, c, true)
+		m, part, dx := t.room.m[:hw*n], t.part[:wide*n], t.dx[i*c:(i+n)*c]
+		transpose(part, t.right[i*wide:], n, wide)
+		kernel.MatMul(m, t.left, part, hw, wide, n, false)
+		kernel.Mul(m, m, e)
+		kernel.MatMulTA(dx, m, t.x, n, hw, c)
+		kernel.MatMulTA(dx, e, t.du, n, hw, c)
 	})
+}
+
+// dotRow is kernel.Dot for rows as short as these.
+func dotRow(a, b []float32) (sum float64) {
+	for i, v := range a {
+		sum += float64(float64(v) * float64(b[i]))
+	}
+	return sum
 }
 
 func transpose(dst, src []float32, rows, columns int) {
@@ -229,7 +238,7 @@ func softminRows(a []float32, n int) {
 func softminRowsBackward(da, a []float32, n int) {
 	for ; len(da) > 0; da, a = da[n:], a[n:] {
 		d, row := da[:n], a[:n]
-		along := float32(kernel.Dot(d, row))
+		along := float32(dotRow(d, row))
 		for i, v := range row {
 			d[i] = -v * (d[i] - along)
 		}

@@ -10,6 +10,9 @@ func Stream(y, x []float32) { impl.stream(y, x[:len(y)]) }
 // Add computes y = a + b. y may be a or b.
 func Add(y, a, b []float32) { impl.add(y, a[:len(y)], b[:len(y)]) }
 
+// Mul computes y = a*b, element by element. y may be a or b.
+func Mul(y, a, b []float32) { impl.mul(y, a[:len(y)], b[:len(y)]) }
+
 // Accumulate computes y += x.
 func Accumulate(y, x []float32) { impl.add(y, y, x[:len(y)]) }
 
@@ -61,6 +64,12 @@ func streamGo(y, x []float32) { copy(y, x) }
 func addGo(y, a, b []float32) {
 	for i := range y {
 		y[i] = a[i] + b[i]
+	}
+}
+
+func mulGo(y, a, b []float32) {
+	for i := range y {
+		y[i] = a[i] * b[i]
 	}
 }
 

@@ -61,6 +61,62 @@ end6:
 	ADD $1, R1, R1
 	RET
 
+// func mulNEON
+TEXT ·mulNEON(SB), NOSPLIT, $0-72
+	MOVD y_base+0(FP), R0
+	MOVD y_len+8(FP), R1
+	MOVD a_base+24(FP), R2
+	MOVD b_base+48(FP), R3
+	SUBS $16, R1, R1
+	BLT end8
+loop7:
+	FLDPQ (R2), (F0, F1)
+	FLDPQ 32(R2), (F2, F3)
+	FLDPQ (R3), (F4, F5)
+	FLDPQ 32(R3), (F6, F7)
+	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
+	WORD $0x6e25dc21 // fmul v1.4s, v1.4s, v5.4s
+	WORD $0x6e26dc42 // fmul v2.4s, v2.4s, v6.4s
+	WORD $0x6e27dc63 // fmul v3.4s, v3.4s, v7.4s
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0, R0
+	ADD $64, R2, R2
+	ADD $64, R3, R3
+	SUBS $16, R1, R1
+	BGE loop7
+end8:
+	ADD $16, R1, R1
+	SUBS $4, R1, R1
+	BLT end10
+loop9:
+	FMOVQ (R2), F0
+	FMOVQ (R3), F4
+	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
+	FMOVQ F0, (R0)
+	ADD $16, R0, R0
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	SUBS $4, R1, R1
+	BGE loop9
+end10:
+	ADD $4, R1, R1
+	SUBS $1, R1, R1
+	BLT end12
+loop11:
+	FMOVS (R2), F0
+	FMOVS (R3), F4
+	WORD $0x6e24dc00 // fmul v0.4s, v0.4s, v4.4s
+	FMOVS F0, (R0)
+	ADD $4, R0, R0
+	ADD $4, R2, R2
+	ADD $4, R3, R3
+	SUBS $1, R1, R1
+	BGE loop11
+end12:
+	ADD $1, R1, R1
+	RET
+
 // func addRowsNEON
 TEXT ·addRowsNEON(SB), NOSPLIT, $0-120
 	MOVD y_base+0(FP), R2
@@ -70,14 +126,14 @@ TEXT ·addRowsNEON(SB), NOSPLIT, $0-120
 	VDUP V16.S[0], V16.S4
 	MOVD rows+80(FP), R5
 	MOVD width+88(FP), R6
-row7:
+row13:
 	MOVD R6, R1
 	MOVD R2, R7
 	MOVD R3, R8
 	MOVD R4, R9
 	SUBS $16, R1, R1
-	BLT end9
-loop8:
+	BLT end15
+loop14:
 	FLDPQ (R8), (F0, F1)
 	FLDPQ 32(R8), (F2, F3)
 	FLDPQ (R9), (F4, F5)
@@ -92,12 +148,12 @@ loop8:
 	ADD $64, R8, R8
 	ADD $64, R9, R9
 	SUBS $16, R1, R1
-	BGE loop8
-end9:
+	BGE loop14
+end15:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end11
-loop10:
+	BLT end17
+loop16:
 	FMOVQ (R8), F0
 	FMOVQ (R9), F4
 	VFMLA V16.S4, V4.S4, V0.S4
@@ -106,12 +162,12 @@ loop10:
 	ADD $16, R8, R8
 	ADD $16, R9, R9
 	SUBS $4, R1, R1
-	BGE loop10
-end11:
+	BGE loop16
+end17:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end13
-loop12:
+	BLT end19
+loop18:
 	FMOVS (R8), F0
 	FMOVS (R9), F4
 	VFMLA V16.S4, V4.S4, V0.S4
@@ -120,8 +176,8 @@ loop12:
 	ADD $4, R8, R8
 	ADD $4, R9, R9
 	SUBS $1, R1, R1
-	BGE loop12
-end13:
+	BGE loop18
+end19:
 	ADD $1, R1, R1
 	MOVD yStep+96(FP), R10
 	ADD R10<<2, R2, R2
@@ -130,7 +186,7 @@ end13:
 	MOVD bStep+112(FP), R10
 	ADD R10<<2, R4, R4
 	SUBS $1, R5, R5
-	BNE row7
+	BNE row13
 	RET
 
 // func axpyNEON
@@ -141,8 +197,8 @@ TEXT ·axpyNEON(SB), NOSPLIT, $0-52
 	FMOVS a+48(FP), F16
 	VDUP V16.S[0], V16.S4
 	SUBS $16, R1, R1
-	BLT end15
-loop14:
+	BLT end21
+loop20:
 	FLDPQ (R2), (F0, F1)
 	FLDPQ 32(R2), (F2, F3)
 	FLDPQ (R0), (F4, F5)
@@ -156,12 +212,12 @@ loop14:
 	ADD $64, R0, R0
 	ADD $64, R2, R2
 	SUBS $16, R1, R1
-	BGE loop14
-end15:
+	BGE loop20
+end21:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end17
-loop16:
+	BLT end23
+loop22:
 	FMOVQ (R2), F0
 	FMOVQ (R0), F4
 	VFMLA V16.S4, V0.S4, V4.S4
@@ -169,12 +225,12 @@ loop16:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop16
-end17:
+	BGE loop22
+end23:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end19
-loop18:
+	BLT end25
+loop24:
 	FMOVS (R2), F0
 	FMOVS (R0), F4
 	VFMLA V16.S4, V0.S4, V4.S4
@@ -182,8 +238,8 @@ loop18:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop18
-end19:
+	BGE loop24
+end25:
 	ADD $1, R1, R1
 	RET
 
@@ -194,8 +250,8 @@ TEXT ·scaleByNEON(SB), NOSPLIT, $0-28
 	FMOVS a+24(FP), F16
 	VDUP V16.S[0], V16.S4
 	SUBS $16, R1, R1
-	BLT end21
-loop20:
+	BLT end27
+loop26:
 	FLDPQ (R0), (F0, F1)
 	FLDPQ 32(R0), (F2, F3)
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
@@ -206,30 +262,30 @@ loop20:
 	FSTPQ (F2, F3), 32(R0)
 	ADD $64, R0, R0
 	SUBS $16, R1, R1
-	BGE loop20
-end21:
+	BGE loop26
+end27:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end23
-loop22:
+	BLT end29
+loop28:
 	FMOVQ (R0), F0
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
 	FMOVQ F0, (R0)
 	ADD $16, R0, R0
 	SUBS $4, R1, R1
-	BGE loop22
-end23:
+	BGE loop28
+end29:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end25
-loop24:
+	BLT end31
+loop30:
 	FMOVS (R0), F0
 	WORD $0x6e30dc00 // fmul v0.4s, v0.4s, v16.4s
 	FMOVS F0, (R0)
 	ADD $4, R0, R0
 	SUBS $1, R1, R1
-	BGE loop24
-end25:
+	BGE loop30
+end31:
 	ADD $1, R1, R1
 	RET
 
@@ -265,8 +321,8 @@ TEXT ·expNEON(SB), NOSPLIT, $0-48
 	FMOVS 44(R26), F28
 	VDUP V28.S[0], V28.S4
 	SUBS $4, R1, R1
-	BLT end27
-loop26:
+	BLT end33
+loop32:
 	FMOVQ (R2), F0
 	WORD $0x4eb3f400 // fmin v0.4s, v0.4s, v19.4s
 	WORD $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
@@ -295,12 +351,12 @@ loop26:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop26
-end27:
+	BGE loop32
+end33:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end29
-loop28:
+	BLT end35
+loop34:
 	FMOVS (R2), F0
 	WORD $0x4eb3f400 // fmin v0.4s, v0.4s, v19.4s
 	WORD $0x4e32f400 // fmax v0.4s, v0.4s, v18.4s
@@ -329,8 +385,8 @@ loop28:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop28
-end29:
+	BGE loop34
+end35:
 	ADD $1, R1, R1
 	RET
 
@@ -377,8 +433,8 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	FMOVS 44(R26), F31
 	VDUP V31.S[0], V31.S4
 	SUBS $4, R1, R1
-	BLT end31
-loop30:
+	BLT end37
+loop36:
 	FMOVQ (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -427,12 +483,12 @@ loop30:
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	SUBS $4, R1, R1
-	BGE loop30
-end31:
+	BGE loop36
+end37:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end33
-loop32:
+	BLT end39
+loop38:
 	FMOVS (R2), F0
 	WORD $0x4ea0f801 // fabs v1.4s, v0.4s
 	WORD $0x6e20dc02 // fmul v2.4s, v0.4s, v0.4s
@@ -481,8 +537,8 @@ loop32:
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	SUBS $1, R1, R1
-	BGE loop32
-end33:
+	BGE loop38
+end39:
 	ADD $1, R1, R1
 	RET
 
@@ -497,8 +553,8 @@ TEXT ·tanhBackwardNEON(SB), NOSPLIT, $0-73
 	FMOVS 4(R26), F20
 	VDUP V20.S[0], V20.S4
 	SUBS $16, R1, R1
-	BLT end35
-loop34:
+	BLT end41
+loop40:
 	FLDPQ (R2), (F0, F1)
 	FLDPQ 32(R2), (F2, F3)
 	FLDPQ (R3), (F4, F5)
@@ -512,74 +568,74 @@ loop34:
 	VFMLS V6.S4, V6.S4, V10.S4
 	VFMLS V7.S4, V7.S4, V11.S4
 	TST $1, R7
-	BEQ skip36
+	BEQ skip42
 	FLDPQ (R0), (F12, F13)
 	FLDPQ 32(R0), (F14, F15)
 	VFMLA V8.S4, V0.S4, V12.S4
 	VFMLA V9.S4, V1.S4, V13.S4
 	VFMLA V10.S4, V2.S4, V14.S4
 	VFMLA V11.S4, V3.S4, V15.S4
-	B end37
-skip36:
+	B end43
+skip42:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
 	WORD $0x6e29dc2d // fmul v13.4s, v1.4s, v9.4s
 	WORD $0x6e2adc4e // fmul v14.4s, v2.4s, v10.4s
 	WORD $0x6e2bdc6f // fmul v15.4s, v3.4s, v11.4s
-end37:
+end43:
 	FSTPQ (F12, F13), (R0)
 	FSTPQ (F14, F15), 32(R0)
 	ADD $64, R0, R0
 	ADD $64, R2, R2
 	ADD $64, R3, R3
 	SUBS $16, R1, R1
-	BGE loop34
-end35:
+	BGE loop40
+end41:
 	ADD $16, R1, R1
 	SUBS $4, R1, R1
-	BLT end39
-loop38:
+	BLT end45
+loop44:
 	FMOVQ (R2), F0
 	FMOVQ (R3), F4
 	VMOV V20.B16, V8.B16
 	VFMLS V4.S4, V4.S4, V8.S4
 	TST $1, R7
-	BEQ skip40
+	BEQ skip46
 	FMOVQ (R0), F12
 	VFMLA V8.S4, V0.S4, V12.S4
-	B end41
-skip40:
+	B end47
+skip46:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
-end41:
+end47:
 	FMOVQ F12, (R0)
 	ADD $16, R0, R0
 	ADD $16, R2, R2
 	ADD $16, R3, R3
 	SUBS $4, R1, R1
-	BGE loop38
-end39:
+	BGE loop44
+end45:
 	ADD $4, R1, R1
 	SUBS $1, R1, R1
-	BLT end43
-loop42:
+	BLT end49
+loop48:
 	FMOVS (R2), F0
 	FMOVS (R3), F4
 	VMOV V20.B16, V8.B16
 	VFMLS V4.S4, V4.S4, V8.S4
 	TST $1, R7
-	BEQ skip44
+	BEQ skip50
 	FMOVS (R0), F12
 	VFMLA V8.S4, V0.S4, V12.S4
-	B end45
-skip44:
+	B end51
+skip50:
 	WORD $0x6e28dc0c // fmul v12.4s, v0.4s, v8.4s
-end45:
+end51:
 	FMOVS F12, (R0)
 	ADD $4, R0, R0
 	ADD $4, R2, R2
 	ADD $4, R3, R3
 	SUBS $1, R1, R1
-	BGE loop42
-end43:
+	BGE loop48
+end49:
 	ADD $1, R1, R1
 	RET
 

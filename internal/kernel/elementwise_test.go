@@ -15,6 +15,7 @@ func TestElementwise(t *testing.T) {
 	}{
 		{"stream", func(y, a, _ []float32) { Stream(y, a) }, func(_, a, _ float32) float32 { return a }, 0},
 		{"add", Add, func(_, a, b float32) float32 { return a + b }, 0},
+		{"mul", Mul, func(_, a, b float32) float32 { return a * b }, 0},
 		{"accumulate", func(y, a, _ []float32) { Accumulate(y, a) }, func(y, a, _ float32) float32 { return y + a }, 0},
 		{"axpy", func(y, a, _ []float32) { Axpy(y, 0.3, a) }, func(y, a, _ float32) float32 { return y + 0.3*a }, 1e-6},
 		{"scale", func(y, _, _ []float32) { ScaleBy(y, -1.7) }, func(y, _, _ float32) float32 { return -1.7 * y }, 0},

@@ -16,6 +16,7 @@ type family struct {
 
 	stream       func(y, x []float32)
 	add          func(y, a, b []float32)
+	mul          func(y, a, b []float32)
 	addRows      func(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 	axpy         func(y, x []float32, a float32)
 	scaleBy      func(y []float32, a float32)
@@ -32,7 +33,7 @@ var impl family
 var portable = family{
 	name: "go", block: 1,
 	forward: forwardGo, backward: backwardGo, minMax: minMaxGo, affine2: affine2Go, fakeQuant: fakeQuantGo, maskRange: maskRangeGo,
-	stream: streamGo, add: addGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, exp: expGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
+	stream: streamGo, add: addGo, mul: mulGo, addRows: addRowsGo, axpy: axpyGo, scaleBy: scaleByGo, exp: expGo, tanh: tanhGo, tanhBackward: tanhBackwardGo, sgd: sgdGo, adam: adamGo,
 }
 
 func init() {

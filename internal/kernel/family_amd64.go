@@ -18,6 +18,7 @@ var familyAVX512 = family{
 	maskRange:    maskRangeAVX512,
 	stream:       streamAVX512,
 	add:          addAVX512,
+	mul:          mulAVX512,
 	addRows:      addRowsAVX512,
 	axpy:         axpyAVX512,
 	scaleBy:      scaleByAVX512,
@@ -38,6 +39,7 @@ var familyAVX2 = family{
 	maskRange:    maskRangeAVX2,
 	stream:       streamAVX2,
 	add:          addAVX2,
+	mul:          mulAVX2,
 	addRows:      addRowsAVX2,
 	axpy:         axpyAVX2,
 	scaleBy:      scaleByAVX2,
@@ -115,10 +117,16 @@ func addAVX512(y, a, b []float32)
 func addAVX2(y, a, b []float32)
 
 //go:noescape
+func mulAVX512(y, a, b []float32)
+
+//go:noescape
 func addRowsAVX512(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)
 
 //go:noescape
 func axpyAVX512(y, x []float32, a float32)
+
+//go:noescape
+func mulAVX2(y, a, b []float32)
 
 //go:noescape
 func addRowsAVX2(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)

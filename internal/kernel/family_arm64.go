@@ -12,6 +12,7 @@ var familyNEON = family{
 	maskRange:    maskRangeNEON,
 	stream:       streamGo,
 	add:          addNEON,
+	mul:          mulNEON,
 	addRows:      addRowsNEON,
 	axpy:         axpyNEON,
 	scaleBy:      scaleByNEON,
@@ -51,6 +52,9 @@ func maskRangeNEON(dx, dy, x, lo, hi []float32)
 
 //go:noescape
 func addNEON(y, a, b []float32)
+
+//go:noescape
+func mulNEON(y, a, b []float32)
 
 //go:noescape
 func addRowsNEON(y, a, b []float32, k float32, rows, width, yStep, aStep, bStep int)

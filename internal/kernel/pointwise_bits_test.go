@@ -95,6 +95,7 @@ func elementwiseBits(f family) map[string]string {
 	})
 	do("range", func(y, z []float32) { ChannelMinMax(y[:c], z[:c], x, c) })
 	do("add", func(y, _ []float32) { Add(y, x, res) })
+	do("mul", func(y, _ []float32) { Mul(y, x, res) })
 	do("add rows", func(y, _ []float32) { impl.addRows(y, x, res, -0.3, n/31, 29, 30, 31, 30) })
 	do("axpy", func(y, z []float32) {
 		Axpy(y, 0.3, x)

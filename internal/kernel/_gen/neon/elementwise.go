@@ -101,6 +101,21 @@ func add(a *asm) {
 	})
 }
 
+func mul(a *asm) {
+	a.function("mulNEON", 72)
+	a.op("MOVD y_base+0(FP), R0")
+	a.op("MOVD y_len+8(FP), R1")
+	a.op("MOVD a_base+24(FP), R2")
+	a.op("MOVD b_base+48(FP), R3")
+	v, t := firstAt(0), firstAt(4)
+	a.contiguous(4, []string{"R0", "R2", "R3"}, nil, func() {
+		a.load("R2", v)
+		a.load("R3", t)
+		a.each(func(i int) { a.fmul(v(i), v(i), t(i)) })
+		a.store(v, "R0")
+	})
+}
+
 // addRows: rows of width elements, y = a + k*b.
 func addRows(a *asm) {
 	a.function("addRowsNEON", 120)

@@ -20,7 +20,7 @@ func main() {
 		{"conv", []func(*asm){tiles, peak}},
 		{"pointwise", []func(*asm){forward, backward}},
 		{"channel", []func(*asm){minMax, affine2, fakeQuant, maskRange}},
-		{"elementwise", []func(*asm){add, addRows, axpy, scaleBy, exp, tanh, tanhBackward}},
+		{"elementwise", []func(*asm){add, mul, addRows, axpy, scaleBy, exp, tanh, tanhBackward}},
 		{"optim", []func(*asm){sgd, adam}},
 		{"winograd", []func(*asm){winogradInput, winogradSpread, winogradOutput}},
 	} {

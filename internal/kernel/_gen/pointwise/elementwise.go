@@ -112,6 +112,21 @@ func add(w *writer) {
 	})
 }
 
+func mul(w *writer) {
+	w.function("mul", 72)
+	w.op("MOVQ", "y_base+0(FP)", "DI")
+	w.op("MOVQ", "y_len+8(FP)", "CX")
+	w.op("MOVQ", "a_base+24(FP)", "SI")
+	w.op("MOVQ", "b_base+48(FP)", "R8")
+	v, t := firstAt(0), firstAt(4)
+	w.contiguous(4, false, 14, func() {
+		w.each(func(i int) { w.load(w.at("SI", i), v(i)) })
+		w.each(func(i int) { w.load(w.at("R8", i), t(i)) })
+		w.each(func(i int) { w.op("VMULPS", t(i), v(i), v(i)) })
+		w.each(func(i int) { w.store(v(i), w.at("DI", i)) })
+	})
+}
+
 // addRows: rows of width elements, y = a + k*b.
 func addRows(w *writer) {
 	w.function("addRows", 120)

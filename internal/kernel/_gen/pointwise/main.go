@@ -23,7 +23,7 @@ func main() {
 	}{
 		{"pointwise", []func(*writer){forward, backward}},
 		{"channel", []func(*writer){minMax, affine2, fakeQuant, maskRange}},
-		{"elementwise", []func(*writer){stream, add, addRows, axpy, scaleBy, exp, tanh, tanhBackward}},
+		{"elementwise", []func(*writer){stream, add, mul, addRows, axpy, scaleBy, exp, tanh, tanhBackward}},
 		{"optim", []func(*writer){sgd, adam}},
 	}
 	for _, f := range files {
