@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the parts of zaq are worth at W3A3, paper, three seeds: alpha first; then, at the best alpha, uniform layer weights,
-# no regulariser, Gram matrices, SCRM (a step takes seven times as long). Choose alpha by training images (zaq eval of the files in
+# no regulariser, Gram matrices, SCRM (a step takes two and a half times as long). Choose alpha by training images (zaq eval of the files in
 # OUT/alpha/files on cifar10:DIR/data_batch_1.bin), not by the table. A difference counts beyond two standard errors. FLAGS are for all
 # cells, to make them as short as they must be; finished ones are kept, so that a run that was stopped goes on.
 #
