@@ -72,7 +72,7 @@ func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c
 	if err != nil {
 		return err
 	}
-	c.N, c.Top1 = e.N, e.Top1
+	c.N, c.Top1, c.Version = e.N, e.Top1, zaq.Version()
 	return nil
 }
 

@@ -39,6 +39,7 @@ type Cell struct {
 	Bytes     int64   `json:"bytes"`                // of the file
 	Seconds   float64 `json:"seconds"`              // of quantizing
 	Kernels   string  `json:"kernels,omitempty"`
+	Version   string  `json:"version,omitempty"` // of the program
 	Resumed   bool    `json:"resumed,omitempty"` // after a stop: Seconds leave out what came before
 	Command   string  `json:"command"`           // that makes it again
 	Folder    string  `json:"folder,omitempty"`  // from where its relative paths lead

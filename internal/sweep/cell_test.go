@@ -102,7 +102,7 @@ func TestLoadDamaged(t *testing.T) {
 func TestTables(t *testing.T) {
 	cells := []*Cell{
 		{Model: "net", Method: Float, N: 10, Top1: 10},
-		changed(func(c *Cell) { c.Steps, c.Start, c.Seconds, c.Folder = 800, true, 7, "/here" }),
+		changed(func(c *Cell) { c.Steps, c.Start, c.Seconds, c.Folder, c.Version = 800, true, 7, "/here", "v1" }),
 		changed(func(c *Cell) { c.Seed, c.Steps, c.Seconds, c.Resumed = 2, 800, 3, true }),
 	}
 	var md, table bytes.Buffer
@@ -121,8 +121,8 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"float,resumed", "100.00,false", "100.00,false", "100.00,true"} {
-		if got := strings.Join(lines[i][len(lines[i])-2:], ","); got != want {
+	for i, want := range []string{"float,resumed,version", "100.00,false,", "100.00,false,v1", "100.00,true,"} {
+		if got := strings.Join(lines[i][len(lines[i])-3:], ","); got != want {
 			t.Errorf("line %d ends in %s, want %s", i, got, want)
 		}
 	}

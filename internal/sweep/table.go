@@ -131,7 +131,7 @@ func Markdown(w io.Writer, rows []Row) error {
 // CSV writes a line for each cell.
 func CSV(w io.Writer, cells []*Cell) error {
 	c := csv.NewWriter(w)
-	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed"}}
+	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed", "version"}}
 	float := map[string]string{} // in percent, as in the other tables; "" where it was not measured
 	for _, x := range cells {
 		if x.Method == Float {
@@ -141,7 +141,7 @@ func CSV(w io.Writer, cells []*Cell) error {
 	for _, x := range cells {
 		lines = append(lines, []string{
 			x.Model, x.Scheme, x.Precision, x.Method, fmt.Sprint(x.Seed), fmt.Sprint(x.Top1), fmt.Sprint(x.N), fmt.Sprint(x.Agreement),
-			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command, float[x.Model], fmt.Sprint(x.Resumed),
+			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command, float[x.Model], fmt.Sprint(x.Resumed), x.Version,
 		})
 	}
 	return c.WriteAll(lines)
