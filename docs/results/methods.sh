@@ -10,7 +10,7 @@ shard=("${@:4}")
 zaq=$(dirname "$0")/../../bin/zaq
 ranges=${RANGES:+--calib $RANGES}
 methods="squant${RANGES:+,squant $ranges},dfq,aciq,rtn $ranges,rtn --bias-correction=false --observer ema $ranges,zeroq,deepinversion"
-methods+=",gdfq $ranges,zaq $ranges,ft --data cifar10:$data $ranges"
+methods+=",gdfq --keep last $ranges,zaq --keep last $ranges,ft --data cifar10:$data $ranges"
 run() { "$zaq" sweep --models "$model" --scheme paper --data "cifar10:$data" "$@"; }
 run --methods "$methods" --precision w4a4,w3a3 --seeds 1,2,3 -o "$out/three" "${shard[@]}"
 run --methods "$methods" --precision w8a8,w2a4 --seeds 1 -o "$out/one" "${shard[@]}"
