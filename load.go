@@ -73,11 +73,12 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 	bytes := m.net.Port(m.input).Type == onnx.Uint8
 	guess := spec == nil
 	if guess {
-		assume := preprocess.Assumed
-		if bytes {
-			assume = preprocess.Bytes
+		if z, _ := m.net.Normalization(m.input); bytes {
+			spec, err = preprocess.Bytes(shape)
+		} else {
+			spec, err = preprocess.AssumedBehind(shape, z.Scale, z.Shift)
 		}
-		if spec, err = assume(shape); err != nil {
+		if err != nil {
 			return fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
@@ -108,8 +109,12 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 		}
 	}
 	if guess && final.Assumed {
-		c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",
-			"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
+		if final.Mean[0] == 0 {
+			c.log.Warn("nothing says how pixels become the input of "+m.path+", which normalizes it: pixels are assumed", "scale", float32(final.Scale))
+		} else {
+			c.log.Warn("nothing says how pixels become the input of "+m.path+": standardized input is assumed",
+				"mean", fmt.Sprint(final.Mean), "std", fmt.Sprint(final.Std))
+		}
 	}
 	m.warnOfOthers(c.log)
 	return nil

@@ -105,7 +105,7 @@ type Preprocessing struct {
 	Color   string    `json:"color"`             // order of the channels: "rgb", "bgr" or "gray"
 	Size    [2]int    `json:"size"`              // height and width; 0, 0 where any will do
 	Resize  string    `json:"resize,omitempty"`  // how images get Size: "stretch", "crop", or "" for those that have it
-	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized
+	Assumed bool      `json:"assumed,omitempty"` // nobody gave it: the input is taken for standardized, or for pixels that the network standardizes
 }
 
 // LoadOption changes how Load reads a model.

@@ -149,8 +149,9 @@ func (o *Options) inputDistributions(net *nn.Network) map[string]*nn.Distributio
 	return known
 }
 
-// inputRanges are the ranges that inputs of a network are quantized to, by name: from black to white, since generated images
-// are less bright than real ones, which would be clipped; of what is no picture, so many deviations of what is assumed.
+// inputRanges are the ranges that inputs of a network are quantized to, by the names of the tensors where they are, behind what
+// the network normalizes itself: from black to white, since generated images are less bright than real ones, which would be
+// clipped; of what is no picture, so many deviations of what is assumed.
 func (o *Options) inputRanges(net *nn.Network) map[string][2]float32 {
 	sizes, err := net.InputSizes()
 	if err != nil {
@@ -158,12 +159,19 @@ func (o *Options) inputRanges(net *nn.Network) map[string][2]float32 {
 	}
 	ranges := map[string][2]float32{}
 	for _, s := range sizes {
+		lo, hi := slices.Repeat([]float32{-nn.Sigmas}, s.C), slices.Repeat([]float32{nn.Sigmas}, s.C)
 		if pixels := o.PixelsOf(net, s); pixels != nil {
-			lo, hi := pixels.PixelRange()
-			ranges[s.Name] = [2]float32{slices.Min(lo), slices.Max(hi)}
-			continue
+			lo, hi = pixels.PixelRange()
 		}
-		ranges[s.Name] = [2]float32{-nn.Sigmas, nn.Sigmas}
+		z, ok := net.Normalization(s.Name)
+		if ok && len(z.Scale) != s.C {
+			continue // it makes other channels of one: observed like any tensor
+		}
+		for c, scale := range z.Scale {
+			a, b := float32(float64(scale*float64(lo[c]))+z.Shift[c]), float32(float64(scale*float64(hi[c]))+z.Shift[c])
+			lo[c], hi[c] = min(a, b), max(a, b)
+		}
+		ranges[z.Tensor] = [2]float32{slices.Min(lo), slices.Max(hi)}
 	}
 	return ranges
 }

@@ -118,6 +118,21 @@ func TestRangesOfSeveralInputs(t *testing.T) {
 	if ranges = described.inputRanges(net); ranges["depth"] != [2]float32{0, 255} || ranges["input"] != [2]float32{-6, 6} {
 		t.Errorf("ranges %v where bytes are described", ranges)
 	}
+	// What the network normalizes itself is quantized behind that.
+	normalized := severalNet(t)
+	x := normalized.Inputs[0]
+	for _, l := range normalized.Layers {
+		if l.In[0] == x {
+			l.In[0] = "behind"
+		}
+	}
+	normalized.Values["behind"] = &nn.Value{Name: "behind", Shape: normalized.Values[x].Shape}
+	normalized.Values["two"] = &nn.Value{Name: "two", Shape: []int{1}, Data: []float32{-2}}
+	normalized.Layers = append([]*nn.Layer{{Name: "scale", Op: nn.Operator{Type: "Mul", Opset: 13}, In: []string{x, "two"}, Out: []string{"behind"}}}, normalized.Layers...)
+	ranges = o.inputRanges(normalized)
+	if want := [2]float32{-2 * slices.Max(hi), -2 * slices.Min(lo)}; ranges["behind"] != want || ranges[x] != [2]float32{} {
+		t.Errorf("ranges %v, want %v behind the normalization", ranges, want)
+	}
 	net.Ports = nil
 	o.Pixels.Input = "depth"
 	if ranges = o.inputRanges(net); ranges["depth"] != ranges["input"] {

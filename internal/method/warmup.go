@@ -77,7 +77,7 @@ func (w *warmup) run(ctx context.Context, after func() error) error {
 func (w *warmup) checkAssumed(gain float64) {
 	const plausible = 4
 	if o := w.t.o; o.Pixels.Assumed && (gain > plausible || gain < 1.0/plausible) {
-		o.warn(fmt.Sprintf("standardized input, which was assumed, does not fit the first BatchNormalization: its channels' deviation is %.2g times "+
+		o.warn(fmt.Sprintf("the input that was assumed does not fit the first BatchNormalization: its channels' deviation is %.2g times "+
 			"what the network was trained with", gain))
 	}
 }

@@ -295,6 +295,35 @@ func TestAssumed(t *testing.T) {
 	}
 }
 
+// Networks that normalize their images are given pixels.
+func TestAssumedBehind(t *testing.T) {
+	shape := []int{-1, 3, 32, 32}
+	each := func(v ...float64) []float64 { return append([]float64{v[0], v[0], v[0]}, v[1:]...)[:3] }
+	for name, tt := range map[string]struct {
+		scale, shift, pixel float64 // 0: standardized before
+	}{
+		"nothing": {1, 0, 0}, "of bytes": {1. / 58, -2, 1}, "bytes to -1..1": {1. / 127.5, -1, 1}, "bytes to 0..1": {1. / 255, 0, 1}, "bytes centred": {1, -120, 1},
+		"0..1 to -1..1": {2, -1, 1. / 255}, "0..1": {4.4, -2, 1. / 255}, "a factor": {0.5, 0, 0}, "zero": {0, 0, 0},
+	} {
+		s, err := AssumedBehind(shape, each(tt.scale), each(tt.shift))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := tt.pixel
+		if s.Mean[0] != 0 {
+			s.Scale = 0
+		}
+		if s.Scale != want || !s.Assumed || s.Size != [2]int{32, 32} {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	for _, scale := range [][]float64{nil, {1}} { // none, and one that makes three channels of one
+		if s, err := AssumedBehind(shape, scale, scale); err != nil || s.Mean[0] != PixelMean {
+			t.Errorf("%v: %+v, %v", scale, s, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []*Spec{imagenet(), nanodet(), gray()} {
 		b, err := s.Encode()

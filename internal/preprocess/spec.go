@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // Pixels of natural images have about this mean and standard deviation, of 255.
@@ -57,6 +58,31 @@ func Assumed(shape []int) (*Spec, error) {
 		s.Size = [2]int{shape[2], shape[3]}
 	}
 	return s, nil
+}
+
+// AssumedBehind is Assumed for a network that begins with scale*x + shift in each channel: inputs are pixels of 0 to 255, or
+// of 0 to 1, where that standardises them better than inputs which are so already.
+func AssumedBehind(shape []int, scale, shift []float64) (*Spec, error) {
+	best, err := Assumed(shape)
+	if err != nil || len(scale) != shape[1] {
+		return best, err
+	}
+	off := func(s *Spec) (sum float64) {
+		mul, add := s.Affine()
+		for c, a := range scale {
+			mean := a*(PixelMean*float64(mul[c])+float64(add[c])) + shift[c]
+			sum += math.Abs(math.Log(math.Abs(a*PixelStd*float64(mul[c])))) + math.Abs(mean)
+		}
+		return sum
+	}
+	for _, k := range []float64{1, 1. / 255} {
+		raw := *best
+		raw.Scale, raw.Mean, raw.Std = k, make([]float64, len(scale)), slices.Repeat([]float64{1}, len(scale))
+		if off(&raw) < off(best) {
+			best = &raw
+		}
+	}
+	return best, nil
 }
 
 // Bytes is the preprocessing of an input of bytes, of which nothing else is known: pixels are what they are. The network
