@@ -140,11 +140,15 @@ func (c *compiler) integers(name string) (*tensor, error) {
 	return c.values[name].t, nil
 }
 
+func notComputed(name string) error {
+	return fmt.Errorf("tensor %q is not computed in float32 or integers of 8 bits, or has no batch axis", name)
+}
+
 // real returns the named value as real values; integers are dequantized.
 func (c *compiler) real(name string) (*real, error) {
 	v := c.values[name]
 	if v == nil {
-		return nil, fmt.Errorf("tensor %q is not computed in float32 or integers of 8 bits", name)
+		return nil, notComputed(name)
 	}
 	if v.r != nil {
 		return v.r, nil

@@ -134,6 +134,9 @@ func (c *compiler) float(l *nn.Layer) error {
 	}
 	for _, name := range l.In { // dequantize first: it may add steps
 		if name != "" && !c.n.Values[name].Const() && !c.inside(s, name) {
+			if !isReal(c.n.Values[name]) {
+				return notComputed(name)
+			}
 			if _, err := c.real(name); err != nil {
 				return err
 			}
@@ -158,9 +161,10 @@ func (c *compiler) float(l *nn.Layer) error {
 		if name == "" {
 			continue
 		}
+		// Integers are for layers of this step only, and for the caller, as the numbers that they are.
 		v := c.n.Values[name]
-		if v.Type != onnx.Float && v.Type != onnx.Float16 && v.Type != onnx.Undefined || !c.ofImages(v) {
-			continue // for layers of this step only
+		if !isReal(v) && !slices.Contains(c.n.Outputs, name) || !c.ofImages(v) {
+			continue
 		}
 		r := c.newReal(name)
 		r.first, r.last = at, at
@@ -171,6 +175,11 @@ func (c *compiler) float(l *nn.Layer) error {
 	}
 	s.Op += l.Op.Kind()
 	return nil
+}
+
+// isReal reports whether a value has real elements.
+func isReal(v *nn.Value) bool {
+	return v.Type == onnx.Float || v.Type == onnx.Float16 || v.Type == onnx.Undefined
 }
 
 // ofImages reports whether a value has the batch as its first axis. Where the file baked in a batch of 1, an axis of 1 may be it.
