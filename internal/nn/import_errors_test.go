@@ -41,6 +41,11 @@ func TestImportErrors(t *testing.T) {
 			y := b.node("Resize", "x", "", "", b.constant(onnx.NewInts("huge", onnx.Int64, []int64{4}, []int64{1, 4, 1, 1 << 30})))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
+		{"resize that keeps an aspect ratio but for rounding up", `(Resize): axes [2 3]: no scales make its sizes`, true, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 18
+			y := b.node("Resize", "x", "", "", b.list(4, 7), nums("axes", 2, 3), text("keep_aspect_ratio_policy", "not_larger"))
+			return b.node("Conv", y, b.weights(1, 4, 1, 1))
+		}},
 		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {
 			b.names = 2
 			return b.node("Conv", "x", b.constant(onnx.NewFloats("w", []int64{1, 4, 1, 1}, []float32{1, 2, nan, 4})))

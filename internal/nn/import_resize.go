@@ -12,58 +12,126 @@ import (
 // maxSide bounds the sizes of an axis that two ways to say them are compared for.
 const maxSide = 1 << 16
 
-// importResize reads a Resize to sizes as one by scales, where the batch is among the sizes: computed from the input's
-// shape, or baked in as 1. Scales leave the batch alone, whatever it is, and are constants that the engine can look at.
+// importResize reads a Resize that gives sizes, or speaks of some axes only, as one by scales of all axes. Scales leave the
+// batch alone, whatever it is, where sizes name it: computed from the input's shape, or baked in as 1. They are constants that
+// the engine can look at. And ONNX Runtime, when it moves the channels of a quantized network behind the other axes, puts
+// scales in their new order but not what goes with a list of axes: a file that has one does not run.
 func importResize(n *node) error {
-	if n.im.opset < 11 || n.in(3) == "" || n.Attr("axes") != nil || n.text("keep_aspect_ratio_policy", "stretch") != "stretch" ||
-		n.text("coordinate_transformation_mode", "") == "tf_crop_and_resize" {
+	some := n.im.opset >= 18 && n.Attr("axes") != nil
+	if n.im.opset < 11 || n.in(3) == "" && !some {
 		return n.unsupported("")
 	}
 	x, err := n.shape(0)
 	if err != nil {
 		return err
 	}
-	sizes, _, err := n.symbolic(3)
-	if err != nil {
+	byScales, scales, err := n.resizeByScales(x)
+	var unsupported *UnsupportedError
+	switch {
+	case errors.As(err, &unsupported) && some: // as it is it would be a file that does not run
+		return n.anyOperator(n.unsupported("axes %v: %s", n.Attr("axes").Ints, unsupported.Reason))
+	case err != nil:
 		return err
 	}
-	if len(sizes) != len(x) || len(x) == 0 || x[0] != Batch || slices.Contains(x[1:], Batch) || slices.Contains(sizes[1:], symbolicBatch) {
-		return n.unsupported("")
-	}
-	if sizes[0] != symbolicBatch && !(sizes[0] == 1 && n.im.bakedBatch) {
-		return n.unsupported("")
-	}
-	scales := make([]float32, len(x))
-	scales[0] = 1
-	for a := 1; a < len(x); a++ {
-		if sizes[a] < 1 || sizes[a] > maxSide { // there is a list for each pixel of an axis
-			return n.unsupported("to %v", printable(sizes))
-		}
-		scales[a] = scaleTo(x[a], int(sizes[a]))
-	}
-	in := []*operator.Tensor{nil, nil, operator.Floats(scales, len(scales))}
-	byScales, err := operator.Taps(n.Node, n.im.opset, withBatch(x, 1), in)
-	if err != nil {
-		return n.unsupported("%v", err)
-	}
-	sizes[0] = 1
-	bySizes, err := operator.Taps(n.Node, n.im.opset, withBatch(x, 1), []*operator.Tensor{nil, nil, nil, operator.Integers(sizes, len(sizes))})
-	if err == nil {
-		err = sameTaps(byScales, bySizes)
-	}
-	if err != nil {
-		return n.unsupported("%v", err)
-	}
 	name := n.im.uniqueName(n.Outputs[0] + "_scales")
-	n.im.addConstant(name, in[2])
-	scaled := *n.Node
-	scaled.Inputs = []string{n.Inputs[0], n.Inputs[1], name}
-	return (&node{Node: &scaled, im: n.im, name: n.name}).anyOperator(nil)
+	n.im.addConstant(name, scales)
+	byScales.Inputs = []string{n.Inputs[0], "", name}
+	return (&node{Node: byScales, im: n.im, name: n.name}).anyOperator(nil)
 }
 
-// scaleTo returns the scale that makes to of from elements, in any precision. Their ratio, rounded, may fall short of it.
-func scaleTo(from, to int) float32 {
-	scale := float32(to) / float32(from)
+// resizeByScales returns a Resize that does to x what n does, and the scales that it does so by.
+func (n *node) resizeByScales(x []int) (*onnx.Node, *operator.Tensor, error) {
+	if n.text("coordinate_transformation_mode", "") == "tf_crop_and_resize" {
+		return nil, nil, n.unsupported("cuts a region out")
+	}
+	if len(x) == 0 || x[0] != Batch || slices.Contains(x[1:], Batch) {
+		return nil, nil, n.unsupported("of %v", x)
+	}
+	in := make([]*operator.Tensor, 4)
+	if n.in(3) != "" {
+		sizes, err := n.resizeSizes(x)
+		if err != nil {
+			return nil, nil, err
+		}
+		in[3] = operator.Integers(sizes, len(sizes))
+	} else {
+		scales, err := n.weight(2)
+		if err != nil {
+			return nil, nil, err
+		}
+		in[2] = scales.tensor()
+	}
+	one := withBatch(x, 1)
+	scale, out, err := operator.Resized(n.Node, n.im.opset, one, in)
+	if err != nil {
+		return nil, nil, n.unsupported("%v", err)
+	}
+	scales := make([]float32, len(x))
+	for a := range scales {
+		if out[a] < 1 || out[a] > maxSide { // there is a list for each pixel of an axis
+			return nil, nil, n.unsupported("to %v", out)
+		}
+		scales[a] = scaleTo(one[a], out[a], float32(scale[a]))
+	}
+	by := *n.Node
+	by.Attributes = slices.DeleteFunc(slices.Clone(n.Attributes), func(a *onnx.Attribute) bool {
+		return a.Name == "axes" || a.Name == "keep_aspect_ratio_policy"
+	})
+	all := operator.Floats(scales, len(scales))
+	taps, err := operator.Taps(n.Node, n.im.opset, one, in)
+	if err != nil {
+		return nil, nil, n.unsupported("%v", err)
+	}
+	byScales, err := operator.Taps(&by, n.im.opset, one, []*operator.Tensor{nil, nil, all, nil})
+	if err == nil {
+		err = sameTaps(byScales, taps)
+	}
+	if err == nil && (scales[0] != 1 || len(taps[0]) > 0) {
+		err = errors.New("resizes the batch")
+	}
+	if err != nil {
+		return nil, nil, n.unsupported("%v", err)
+	}
+	return &by, all, nil
+}
+
+// resizeSizes returns the sizes that n, of x, resizes to: those of one image, where the batch is among them.
+func (n *node) resizeSizes(x []int) ([]int64, error) {
+	sizes, _, err := n.symbolic(3)
+	if err != nil {
+		return nil, err
+	}
+	axes := make([]int, len(x))
+	for a := range axes {
+		axes[a] = a
+	}
+	if a := n.Attr("axes"); a != nil && n.im.opset >= 18 {
+		axes = axes[:0]
+		for _, v := range a.Ints {
+			axes = append(axes, saturate(v))
+		}
+		if axes, err = resolveAxes(axes, len(x)); err != nil {
+			return nil, err
+		}
+	}
+	if len(sizes) != len(axes) {
+		return nil, n.unsupported("%d sizes for %d axes", len(sizes), len(axes))
+	}
+	sizes = slices.Clone(sizes)
+	for i, a := range axes {
+		switch {
+		case a == 0 && (sizes[i] == symbolicBatch || sizes[i] == 1 && n.im.bakedBatch):
+			sizes[i] = 1
+		case a == 0 || sizes[i] < 1 || sizes[i] > maxSide:
+			return nil, n.unsupported("to %v", printable(sizes))
+		}
+	}
+	return sizes, nil
+}
+
+// scaleTo returns a scale, or the one above, that makes to of from elements in any precision. A ratio of sizes, rounded, may
+// fall short of that.
+func scaleTo(from, to int, scale float32) float32 {
 	if float64(from)*float64(scale) < float64(to) {
 		scale = math.Nextafter32(scale, math.MaxFloat32)
 	}

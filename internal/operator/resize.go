@@ -294,6 +294,14 @@ type Tap struct {
 	Weight float32
 }
 
+// Resized returns the scales of all axes by which a Resize works, whether it has them or sizes, and the sizes that they make of
+// an input of the given shape. in are the inputs of the node; the first is not looked at.
+func Resized(n *onnx.Node, opset int64, shape []int, in []*Tensor) (scales []float64, sizes []int, err error) {
+	defer recovered(&err)
+	r := newResizing(&call{n, opset, in}, &Tensor{Shape: shape})
+	return r.scale, r.out, nil
+}
+
 // Taps returns what a Resize or Upsample does along each axis of an input of the given shape: for every index of the
 // output those of the input that make it. An axis that stays as it is has none. in are the inputs of the node; the
 // first is not looked at.
