@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"zaq/internal/nn"
 	"zaq/internal/onnx"
@@ -24,19 +25,52 @@ func load(path string, c loadConfig) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	net, err := nn.Import(file)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-		if errors.As(err, new(*nn.InputTypeError)) {
-			err = &HintError{Err: err, Advice: "export the float network, with images of float32 or float16, or of uint8 that a Cast makes float32"}
-		}
+	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, bytes: source.Bytes, files: source.Files}}
+	if err := m.settleSize(c); err != nil {
 		return nil, err
 	}
-	m := &Model{path: path, sum: source.SHA256, loaded: loaded{file: file, net: net, bytes: source.Bytes, files: source.Files}}
+	if m.net, err = nn.Import(file); err != nil {
+		return nil, advised(fmt.Errorf("%s: %w", path, err))
+	}
 	if err := m.findPreprocessing(c); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// advised adds to an error of import what can be done.
+func advised(err error) error {
+	advice := ""
+	var open *nn.OpenSizeError
+	switch {
+	case errors.As(err, new(*nn.InputTypeError)):
+		advice = "export the float network, with images of float32 or float16, or of uint8 that a Cast makes float32"
+	case errors.As(err, &open) && open.Image:
+		advice = "--input-size HxW says it, or \"size\": [H, W] of preprocess in MODEL.json; what is written has that size"
+	default:
+		return err
+	}
+	return &HintError{Err: err, Advice: advice}
+}
+
+// settleSize gives images whose height or width the file leaves open those that the caller gives or, where there are none, the
+// description of the model.
+func (m *Model) settleSize(c loadConfig) error {
+	size := c.size
+	if size == [2]int{} {
+		if !nn.HasOpenSize(m.file) {
+			return nil
+		}
+		side, err := m.sidecar(c)
+		if err != nil || side == nil || side.Preprocess.Size == [2]int{} {
+			return err
+		}
+		size = side.Preprocess.Size
+	}
+	if err := nn.SetInputSize(m.file, size); err != nil {
+		return fmt.Errorf("%s: %w", m.path, err)
+	}
+	return nil
 }
 
 // findPreprocessing sets m.pre from a JSON file that was named, the model's metadata, the JSON file beside it, or an
@@ -93,6 +127,9 @@ func (m *Model) findPreprocessing(c loadConfig) error {
 			source = m.path + ": with what was given" // no file is to blame
 		}
 	}
+	if c.size != [2]int{} {
+		m.pre.Size = c.size
+	}
 	if m.pre.Resize != "" && m.pre.Size == [2]int{} && len(shape) == 4 && shape[2] > 0 && shape[3] > 0 {
 		m.pre.Size = [2]int{shape[2], shape[3]}
 	}
@@ -126,7 +163,7 @@ func (m *Model) sidecar(c loadConfig) (*preprocess.Sidecar, error) {
 	switch {
 	case c.describe != "":
 		return preprocess.ReadSidecar(c.describe)
-	case m.net.Metadata[keyPreprocess] != "":
+	case slices.ContainsFunc(m.file.Metadata, func(p onnx.Property) bool { return p.Key == keyPreprocess && p.Value != "" }):
 		return nil, nil
 	}
 	return preprocess.LoadSidecar(m.path)

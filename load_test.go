@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"zaq/internal/nn"
@@ -127,4 +128,44 @@ func TestSource(t *testing.T) {
 	if name(external) == before {
 		t.Error("a model has the name of one with other weights")
 	}
+}
+
+// Images whose height and width a file leaves open get those of its description, or those that are given.
+func TestOpenInputSize(t *testing.T) {
+	net, err := nn.ResNet(nn.ResNetConfig{Depth: 8, Width: 4, Image: [3]int{3, 8, 8}, Classes: 10}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := nn.Export(net, nn.ExportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for axis := 2; axis < 4; axis++ {
+		file.Graph.Inputs[0].Shape[axis] = onnx.Dim{Size: -1, Param: "side"}
+	}
+	path := filepath.Join(t.TempDir(), "open.onnx")
+	if err := file.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(path)
+	if err == nil || !strings.Contains(err.Error(), "size of axis 2 must be known") || !strings.Contains(Hint(err), "--input-size") || !strings.Contains(Hint(err), "MODEL.json") {
+		t.Errorf("without a size: %v, hint %q", err, Hint(err))
+	}
+	expect := func(height, width int, o ...LoadOption) {
+		t.Helper()
+		m, err := Load(path, o...)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if shape, size := m.net.Values[m.input].Shape, [2]int{height, width}; [2]int(shape[2:]) != size || m.pre.Size != size {
+			t.Errorf("the input has shape %v, images %v, want %v", shape, m.pre.Size, size)
+		}
+	}
+	expect(16, 24, WithInputSize(16, 24))
+	if err := os.WriteFile(preprocess.SidecarPath(path), []byte(`{"preprocess": {"scale": 1, "size": [8, 16]}}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	expect(8, 16)
+	expect(16, 24, WithInputSize(16, 24))
 }

@@ -113,6 +113,7 @@ type LoadOption func(*loadConfig)
 
 type loadConfig struct {
 	describe string
+	size     [2]int
 	override func(*Preprocessing)
 	log      *slog.Logger
 }
@@ -126,6 +127,12 @@ func WithPreprocessing(edit func(*Preprocessing)) LoadOption {
 // WithDescription has Load read the JSON file at path in place of MODEL.json.
 func WithDescription(path string) LoadOption {
 	return func(c *loadConfig) { c.describe = path }
+}
+
+// WithInputSize says the height and the width of the images of a model that leaves them open, before its description, MODEL.json
+// or other, is asked. All that is made of the model has that size. 0, 0 says nothing.
+func WithInputSize(height, width int) LoadOption {
+	return func(c *loadConfig) { c.size = [2]int{height, width} }
 }
 
 // WithLog has Load's warnings written to log. They are dropped otherwise.

@@ -16,6 +16,7 @@ type preprocessFlags struct {
 	scale     fraction
 	color     string
 	resize    string
+	size      imageSize
 	describe  string
 }
 
@@ -28,6 +29,7 @@ Preprocessing, where neither MODEL.json nor the file tells or to overrule them; 
         --color C           rgb, bgr or gray
         --resize R          how images of another size become the network's: stretch, both sides on their own, or crop,
                             the middle of the image whose short side is 8/7 of it (256 for 224); none unless told
+        --input-size HxW    height and width of the network's images, where the file leaves them open
 `
 
 func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
@@ -36,6 +38,7 @@ func (p *preprocessFlags) addFlags(flags *pflag.FlagSet) {
 	flags.Var(&p.scale, "scale", "")
 	flags.StringVar(&p.color, "color", "", "")
 	flags.StringVar(&p.resize, "resize", "", "")
+	flags.Var(&p.size, "input-size", "")
 	flags.StringVar(&p.describe, "description", "", "")
 }
 
@@ -80,6 +83,9 @@ func (p *preprocessFlags) String() string {
 	}
 	add("color", p.color)
 	add("resize", p.resize)
+	if p.size != (imageSize{}) {
+		add("input-size", p.size.String())
+	}
 	return b.String()
 }
 
@@ -121,6 +127,24 @@ func repeat(v []float64, n int) []float64 {
 	}
 	return out
 }
+
+// imageSize is a height and a width, written 240x320.
+type imageSize [2]int
+
+func (s *imageSize) Set(text string) error {
+	height, width, _ := strings.Cut(text, "x")
+	for i, side := range []string{height, width} {
+		v, err := strconv.Atoi(side)
+		if err != nil || v < 1 || v > 1<<16 {
+			return fmt.Errorf("must be a height and a width, such as 240x320")
+		}
+		s[i] = v
+	}
+	return nil
+}
+
+func (s *imageSize) String() string { return fmt.Sprintf("%dx%d", s[0], s[1]) }
+func (s *imageSize) Type() string   { return "size" }
 
 // fraction is a positive number, written as a decimal or as a/b.
 type fraction float64

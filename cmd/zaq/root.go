@@ -132,5 +132,5 @@ func (a *app) printProfile(p *zaq.Profile) {
 
 // load reads a model with the preprocessing flags of the command line.
 func (a *app) load(path string, p *preprocessFlags) (*zaq.Model, error) {
-	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithDescription(p.describe), zaq.WithPreprocessing(p.apply))
+	return zaq.Load(path, zaq.WithLog(a.log), zaq.WithDescription(p.describe), zaq.WithInputSize(p.size[0], p.size[1]), zaq.WithPreprocessing(p.apply))
 }

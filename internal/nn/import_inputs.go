@@ -34,7 +34,8 @@ func (im *importer) inputs() error {
 		shape[0] = Batch
 		for i, d := range v.Shape[1:] {
 			if d.Size < 1 || d.Size > maxElements {
-				return fmt.Errorf("input %q: size of axis %d must be known", v.Name, i+1)
+				image := len(v.Shape) == 4 && (i+1 == sideAxis(im.channelsLast[v.Name], 0) || i+1 == sideAxis(im.channelsLast[v.Name], 1))
+				return &OpenSizeError{v.Name, i + 1, image}
 			}
 			shape[i+1] = int(d.Size)
 		}
