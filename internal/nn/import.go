@@ -296,6 +296,9 @@ func (im *importer) outputs() error {
 		if im.bytes[v.Name] {
 			return fmt.Errorf("output %q has the bytes of an input", v.Name)
 		}
+		if im.channelsLast[v.Name] && !slices.Contains(im.net.Inputs, v.Name) {
+			return fmt.Errorf("output %q is read with channels first", v.Name)
+		}
 		if im.net.Values[v.Name] == nil || constants == len(im.graph.Outputs) {
 			return fmt.Errorf("output %q is not computed from the inputs", v.Name)
 		}

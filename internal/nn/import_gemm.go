@@ -49,6 +49,9 @@ func importGemm(n *node) error {
 
 // importMatMul reads the product of x [N,K] and a constant [K,M].
 func importMatMul(n *node) error {
+	if n.pixelwise() {
+		return importPixelwise(n)
+	}
 	w, err := n.linearWeight(false)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"slices"
+	"strings"
 
 	"zaq/internal/onnx"
 	"zaq/internal/operator"
@@ -83,6 +84,10 @@ func isTranspose(n *onnx.Node, perm []int64) bool {
 // has them. It reports whether n was the Transpose, of which nothing is left to be read.
 func (n *node) channelsFirst() (dropped bool, err error) {
 	last := n.im.channelsLast
+	if n.beginsChannelsLast() {
+		last[n.Outputs[0]] = true
+		return true, n.forward(n.in(0))
+	}
 	if !slices.ContainsFunc(n.Inputs, func(t string) bool { return last[t] }) {
 		return false, nil
 	}
@@ -91,12 +96,18 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 		return true, n.forward(n.in(0))
 	case n.OpType == "Shape": // see evaluate
 		return false, nil
-	case n.OpType == "Reshape" && last[n.Inputs[0]] && n.im.net.Values[n.in(0)].Shape[1] == 1: // the order of one channel's elements is the same
+	case n.ordered() && last[n.Inputs[0]]:
 		return false, nil
 	}
+	clone := *n.Node
+	n.Node = &clone
 	transposed := slices.Clone(n.Inputs)
 	ok := false
 	switch {
+	case n.pixelwise():
+		ok = true
+	case strings.HasPrefix(n.OpType, "Reduce") && last[n.Inputs[0]]:
+		ok, err = n.reducesChannelsLast(transposed)
 	case elementwise(n.Node):
 		ok, err = n.transposeOperands(transposed)
 	case n.OpType == "Pad":
@@ -105,13 +116,12 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	clone := *n.Node
-	n.Node = &clone
 	if ok {
 		n.Inputs = transposed
-		for _, t := range n.Outputs {
-			last[t] = true
+		if n.int("keepdims", 1) == 0 { // a reduction to fewer axes, whose order is the same
+			return false, nil
 		}
+		mark(last, n.Outputs)
 		return false, nil
 	}
 	n.Inputs = slices.Clone(n.Inputs)
@@ -123,6 +133,25 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// ordered reports whether n gives its input another shape, without a look at single axes, and that has but one channel or one pixel:
+// the order of its elements is the same for either layout.
+func (n *node) ordered() bool {
+	v := n.im.net.Values[n.in(0)]
+	if v == nil || len(v.Shape) != 4 {
+		return false
+	}
+	channels, pixels := v.Shape[1], v.Shape[2]*v.Shape[3]
+	switch n.OpType {
+	case "Reshape":
+		target, _, err := n.symbolic(1)
+		copies := len(target) > 1 && slices.Contains(target[1:], 0)
+		return channels == 1 || pixels == 1 && err == nil && !copies
+	case "Flatten":
+		return (channels == 1 || pixels == 1) && n.int("axis", 1) == 1
+	}
+	return false
 }
 
 // transposeOperands puts transposed constants in the place of those in the list of n's inputs. ok is false where that is no
