@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -163,6 +164,9 @@ func readIn(root *os.Root, location string, files map[string][]byte) ([]byte, er
 		return nil, fmt.Errorf("%q is outside the model's directory", location)
 	}
 	info, err := root.Stat(name) // opening a pipe would wait for its writer
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the file %q, which belongs beside the model and has its weights, is missing", location)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -276,7 +276,7 @@ func TestReadExternal(t *testing.T) {
 		{[]string{"location", "out"}, "", "escapes"},
 		{[]string{"location", "absolute"}, "", "escapes"},
 		{[]string{"location", "up/secret"}, "", "escapes"},
-		{[]string{"location", "absent"}, "", "absent"},
+		{[]string{"location", "absent"}, "", `the file "absent", which belongs beside the model and has its weights, is missing`},
 		{[]string{"location", "sub"}, "", "not a regular file"},
 		{[]string{"location", ""}, "", "no location"},
 		{[]string{"offset", "0"}, "", "no location"},
