@@ -14,6 +14,14 @@ import (
 	"zaq/internal/quant"
 )
 
+// weightless reports whether no layer of the network has weights.
+func (m *Model) weightless() bool {
+	for range m.net.Weights() {
+		return false
+	}
+	return true
+}
+
 // quantize runs the method and writes what it made. o has its defaults.
 func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := kernel.PathErr(); err != nil {
@@ -25,6 +33,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	}
 	if o.Opset != 0 && int64(o.Opset) < m.net.Opset {
 		return nil, &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("%s has %d already", m.path, m.net.Opset)}
+	}
+	if m.weightless() {
+		return nil, fmt.Errorf("%s: the network has no Conv, Gemm or MatMul with constant weights: there is nothing to quantize", m.path)
 	}
 	images, err := m.calibrationImages(o.CalibrationDir)
 	if err != nil {

@@ -1,6 +1,8 @@
 package zaq
 
 import (
+	"context"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"zaq/internal/nn"
+	"zaq/internal/onnx"
 )
 
 // TestFingerprint pins that every option changes the name of a run, but for those that cannot change its result.
@@ -102,5 +105,25 @@ func TestFit(t *testing.T) {
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// A network without layers that have weights is told that, and not what it lacks besides.
+func TestNothingToQuantize(t *testing.T) {
+	x := &onnx.ValueInfo{Name: "x", Type: onnx.Float, Shape: []onnx.Dim{{Size: -1}, {Size: 3}, {Size: 8}, {Size: 8}}}
+	file := &onnx.Model{IRVersion: 7, Opsets: []onnx.Opset{{Version: 13}}, Graph: &onnx.Graph{
+		Name: "g", Inputs: []*onnx.ValueInfo{x}, Outputs: []*onnx.ValueInfo{{Name: "y", Type: onnx.Float}},
+		Nodes: []*onnx.Node{{OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"y"}}},
+	}}
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	if err := file.WriteFile(path); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Quantize(context.Background(), m, Options{}); err == nil || !strings.Contains(err.Error(), "has no Conv, Gemm or MatMul") {
+		t.Errorf("error %v", err)
 	}
 }

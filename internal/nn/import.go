@@ -23,7 +23,11 @@ type UnsupportedError struct {
 	Op     string // operator
 	Domain string // its domain, "" for ONNX's own
 	Reason string // "" where the operator as such is unknown
+	Advice string // what can be done, "" where nobody knows
 }
+
+// Hint returns the advice.
+func (e *UnsupportedError) Hint() string { return e.Advice }
 
 func (e *UnsupportedError) Error() string {
 	op := e.Op
@@ -57,6 +61,10 @@ func Import(m *onnx.Model) (*Network, error) {
 		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
 	}
 	im := newImporter(m, opset)
+	var err error
+	if im.functions, err = m.Functions(); err != nil {
+		return nil, err
+	}
 	if err := im.inputs(); err != nil {
 		return nil, err
 	}
@@ -90,8 +98,10 @@ type importer struct {
 	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
 	phased     map[string]*phased           // outputs of transposed convolutions
 	batched    map[string]*twice            // constants that depend on the batch size
+	batchless  map[string]bool              // tensors from which the file has taken the batch of 1, and the network has not
 	reasons    map[string]error             // why a layer is an Operator, by its name
 	opsets     map[string]int64             // by domain
+	functions  []onnx.Function              // that the model defines itself
 
 	channelsLast map[string]bool   // tensors that the file has as [N, H, W, C] and the network as [N, C, H, W]
 	transposed   map[string]string // of these, made [N, H, W, C] again
@@ -122,6 +132,7 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		unbiased:     make(map[string]bool),
 		phased:       make(map[string]*phased),
 		batched:      make(map[string]*twice),
+		batchless:    make(map[string]bool),
 		reasons:      make(map[string]error),
 		opsets:       map[string]int64{"": opset},
 
@@ -169,6 +180,9 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 // node imports the i-th node of the graph.
 func (im *importer) node(i int, on *onnx.Node) error {
 	n := &node{Node: on, im: im, name: im.nodeName(i, on)}
+	if slices.Contains(im.functions, onnx.Function{Domain: on.Domain, Name: on.OpType}) { // which would not be in the file that is written
+		return n.advised("inline the model's functions first (onnx.inliner.inline_local_functions)", "is a function that the model defines itself")
+	}
 	if err := n.widen(); err != nil {
 		return n.wrap(err)
 	}

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
 	"zaq/internal/onnx"
+	"zaq/internal/oracle"
 )
 
 // TestImportErrors pins what Import refuses and how it says so.
@@ -24,6 +27,22 @@ func TestImportErrors(t *testing.T) {
 			b.model.Graph.Nodes[0].Domain = "com.microsoft"
 			b.model.Opsets = append(b.model.Opsets, onnx.Opset{Domain: "com.microsoft", Version: 1})
 			return y
+		}},
+		{"operator of a tail in the trunk", `(LRN): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("LRN", "x", num("size", 3)), b.weights(1, 4, 1, 1))
+		}},
+		{"softmax in the trunk", `(Softmax): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Softmax", "x"), b.weights(1, 4, 1, 1))
+		}},
+		{"normalization before a linear layer over pixels", `(LayerNormalization): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 17
+			y := b.node("LayerNormalization", b.node("Transpose", b.node("Conv", "x", b.weights(4, 4, 1, 1)), nums("perm", 0, 2, 3, 1)), b.weights(4), b.weights(4))
+			y = b.node("Transpose", b.node("MatMul", y, b.weights(4, 8)), nums("perm", 0, 3, 1, 2))
+			return b.node("Gemm", b.node("Flatten", b.node("GlobalAveragePool", y)), b.weights(8, 3))
+		}},
+		{"scalar input", `input "k" is a scalar: inputs need a batch axis`, false, func(b *graphBuilder) string {
+			b.model.Graph.Inputs = append(b.model.Graph.Inputs, &onnx.ValueInfo{Name: "k", Type: onnx.Float, Shape: []onnx.Dim{}})
+			return b.node("Add", "x", "k")
 		}},
 		{"transposed convolution of a huge stride", `a stride of 30000 makes`, true, func(b *graphBuilder) string {
 			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 30000, 30000))
@@ -64,6 +83,13 @@ func TestImportErrors(t *testing.T) {
 		{"negative variance", `variance of channel 1 is -1`, false, func(b *graphBuilder) string {
 			w := b.weights(4)
 			return b.node("BatchNormalization", "x", w, w, w, b.floats([]int64{4}, 1, -1, 1, 1))
+		}},
+		{"training before opset 14", `(BatchNormalization): is in training mode`, true, func(b *graphBuilder) string {
+			w := b.weights(4)
+			y := b.node("BatchNormalization", "x", w, w, w, w)
+			n := b.model.Graph.Nodes[0]
+			n.Outputs = append(n.Outputs, "mean", "variance", "saved_mean", "saved_variance")
+			return y
 		}},
 		{"training", `is in training mode`, true, func(b *graphBuilder) string {
 			w := b.weights(4)
@@ -194,5 +220,77 @@ func TestImportErrors(t *testing.T) {
 				t.Errorf("error %v is an UnsupportedError: %v, want %v", err, got, test.unsupported)
 			}
 		})
+	}
+}
+
+// A batch of 1 that is taken away cannot be given back where something reads what is left; the node that takes it is named.
+func TestDroppedBatch(t *testing.T) {
+	for name, build := range map[string]func(b *graphBuilder, y string) string{
+		"squeezed": func(b *graphBuilder, y string) string { return b.node("MatMul", b.node("Squeeze", y), b.weights(4, 3)) },
+		"squeezed by axes": func(b *graphBuilder, y string) string {
+			return b.node("MatMul", b.node("Squeeze", y, b.list(0, 2, 3)), b.weights(4, 3))
+		},
+		"reshaped": func(b *graphBuilder, y string) string {
+			return b.node("MatMul", b.node("Reshape", y, b.list(-1)), b.weights(4, 3))
+		},
+	} {
+		b := newGraph(13)
+		b.input("x", 4, 6, 7)
+		b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+		b.output(build(b, b.node("GlobalAveragePool", "x")))
+		_, err := Import(b.model)
+		var unsupported *UnsupportedError
+		if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "drops the batch axis of [1 4 1 1]") || unsupported.Hint() == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// One that is given back at once was never gone.
+func TestBatchGivenBack(t *testing.T) {
+	for _, opset := range []int64{11, 13} {
+		b := newGraph(opset)
+		b.input("x", 4, 6, 7)
+		b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+		y := b.node("Squeeze", b.node("GlobalAveragePool", b.node("Conv", "x", b.weights(8, 4, 3, 3))))
+		if opset < 13 {
+			y = b.node("Unsqueeze", y, nums("axes", 0))
+		} else {
+			y = b.node("Unsqueeze", y, b.list(0))
+		}
+		b.output(b.node("Gemm", y, b.weights(8, 3)))
+		n := b.mustImport(t)
+		x := waves(4*6*7, 0.3)
+		want := oracle.RunORT(t, sourceFile(t, b), []*onnx.Tensor{onnx.NewFloats("x", []int64{1, 4, 6, 7}, x)}, oracle.ORTOptions{Level: oracle.Disabled})
+		if d := distance(evaluate(t, n, x, 1)[n.Outputs[0]], floats(t, want[0])); !(d <= 1e-5) {
+			t.Errorf("opset %d: off by %g from ONNX Runtime", opset, d)
+		}
+		if shape := n.Values[n.Outputs[0]].Shape; shape[0] != Batch {
+			t.Errorf("the output has shape %v", shape)
+		}
+	}
+}
+
+// A function of the model's own would not be in the file that is written: it is refused by that name.
+func TestModelFunction(t *testing.T) {
+	b := newGraph(17)
+	y := b.node("Own", b.input("x", 4, 6, 7))
+	b.model.Graph.Nodes[0].Domain = "pkg.own"
+	b.model.Opsets = append(b.model.Opsets, onnx.Opset{Domain: "pkg.own", Version: 1})
+	b.output(y)
+	encoded, err := b.model.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "Own")
+	body = protowire.AppendString(protowire.AppendTag(body, 10, protowire.BytesType), "pkg.own")
+	m, err := onnx.Decode(protowire.AppendBytes(protowire.AppendTag(encoded, 25, protowire.BytesType), body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Import(m)
+	var unsupported *UnsupportedError
+	if !errors.As(err, &unsupported) || !strings.Contains(err.Error(), "(pkg.own.Own): is a function that the model defines itself") || unsupported.Hint() == "" {
+		t.Errorf("error %v", err)
 	}
 }

@@ -61,6 +61,9 @@ func importMatMul(n *node) error {
 		return err
 	}
 	if len(x) != 2 {
+		if l := n.im.net.Producer(n.in(0)); l != nil && n.im.reasons[l.Name] != nil { // such as a LayerNormalization
+			return n.im.reasons[l.Name]
+		}
 		return n.unsupported("input has shape %v, only [N,K] is supported", x)
 	}
 	in := []string{n.in(0), w.Name}

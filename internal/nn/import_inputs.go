@@ -27,6 +27,9 @@ func (im *importer) inputs() error {
 		if v.Type != onnx.Float && v.Type != onnx.Float16 && v.Type != onnx.Uint8 {
 			return &InputTypeError{v.Name, v.Type}
 		}
+		if v.Shape != nil && len(v.Shape) == 0 {
+			return fmt.Errorf("input %q is a scalar: inputs need a batch axis; what is the same for all images belongs into the file as a constant", v.Name)
+		}
 		if len(v.Shape) == 0 {
 			return fmt.Errorf("input %q: shape is not known or has no batch axis", v.Name)
 		}

@@ -48,6 +48,8 @@ func importReshape(n *node) error {
 	}
 	shape, err := reshape(x, target, batch, n.int("allowzero", 0) != 0)
 	switch {
+	case err != nil && n.im.bakedBatch && dropsBatch(x, target):
+		return n.dropped(x)
 	case err != nil:
 		return err
 	case slices.Equal(shape, x):
@@ -122,24 +124,79 @@ func printable(list []int64) []string {
 	return s
 }
 
-// importSqueeze reads Squeeze of height and width 1, which is Flatten.
+// importSqueeze reads Squeeze of height and width 1, which is Flatten. One that takes the batch of 1, too, is read as the same where
+// all that follows gives it back.
 func importSqueeze(n *node) error {
 	x, err := n.shape(0)
 	if err != nil {
 		return err
 	}
-	axes, _, err := n.list("axes", 1, 13)
+	axes, given, err := n.list("axes", 1, 13)
 	if err != nil {
 		return err
+	}
+	if !given && n.im.bakedBatch {
+		for a, d := range x {
+			if d == 1 || d == Batch {
+				axes = append(axes, a)
+			}
+		}
 	}
 	if axes, err = resolveAxes(axes, len(x)); err != nil {
 		return err
 	}
 	slices.Sort(axes)
+	if n.im.bakedBatch && len(x) > 0 && x[0] == Batch && len(axes) > 0 && axes[0] == 0 {
+		if !n.batchComesBack() || !slices.Equal(axes, []int{0, 2, 3}) {
+			return n.dropped(x)
+		}
+		n.im.batchless[n.Outputs[0]] = true
+		axes = axes[1:]
+	}
 	if len(x) != 4 || x[2] != 1 || x[3] != 1 || !slices.Equal(axes, []int{2, 3}) {
 		return n.unsupported("axes %v of %v, only height and width of [N,C,1,1] are supported", axes, x)
 	}
 	return n.emit(Flatten{}, n.in(0))
+}
+
+// importUnsqueeze drops what gives a batch of 1 back.
+func importUnsqueeze(n *node) error {
+	if n.im.batchless[n.Inputs[0]] {
+		return n.forward(n.in(0))
+	}
+	return n.unsupported("")
+}
+
+// batchComesBack reports whether whatever reads the output of n makes an axis in the first place of it.
+func (n *node) batchComesBack() bool {
+	for _, v := range n.im.graph.Outputs {
+		if v.Name == n.Outputs[0] {
+			return false
+		}
+	}
+	for _, r := range n.im.graph.Nodes {
+		if !slices.Contains(r.Inputs, n.Outputs[0]) {
+			continue
+		}
+		axes, ok, err := (&node{Node: r, im: n.im, name: r.Name}).list("axes", 1, 13)
+		if r.OpType != "Unsqueeze" || err != nil || !ok || !slices.Equal(axes, []int{0}) {
+			return false
+		}
+	}
+	return true
+}
+
+// dropsBatch reports whether a target of Reshape has all elements of an image of shape x and no batch of 1 before them.
+func dropsBatch(x []int, target []int64) bool {
+	return len(x) > 1 && x[0] == Batch && len(target) == 1
+}
+
+// dropped is why n, which takes the batch of 1 away from its input, cannot be a layer.
+func (n *node) dropped(x []int) error {
+	shape := slices.Clone(x)
+	shape[0] = 1
+	return n.advised("export the network with a batch axis that stays: flatten(1) in place of squeeze() or view(-1)",
+		"drops the batch axis of %v", shape)
 }
 
 // importSlice reads Slice, whose ranges were attributes before opset 10. Negative indices are resolved, and

@@ -40,6 +40,7 @@ var importers = map[string]func(*node) error{
 	"Slice":              importSlice,
 	"Split":              importSplit,
 	"Squeeze":            importSqueeze,
+	"Unsqueeze":          importUnsqueeze,
 }
 
 // readsIntegers has the operators that may follow QuantizeLinear.
@@ -59,6 +60,13 @@ func (n *node) unsupported(format string, args ...any) error {
 		domain = ""
 	}
 	return &UnsupportedError{Node: n.name, Op: n.OpType, Domain: domain, Reason: fmt.Sprintf(format, args...)}
+}
+
+// advised returns an *UnsupportedError about n with advice on what can be done.
+func (n *node) advised(advice, format string, args ...any) error {
+	err := n.unsupported(format, args...).(*UnsupportedError)
+	err.Advice = advice
+	return err
 }
 
 // wrap adds the node to an error that does not name it yet.

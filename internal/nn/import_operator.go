@@ -183,8 +183,12 @@ func (n *node) fallback(err error) error {
 	if !errors.As(err, &unsupported) {
 		return err
 	}
-	if (Operator{Type: n.OpType, Domain: n.Domain, Attributes: n.Attributes}).trains() && operator.Known(n.Domain, n.OpType) {
+	switch known := operator.Known(n.Domain, n.OpType); {
+	case unsupported.Advice != "": // there is more to say of it than that it moves the batch axis
+	case known && (Operator{Type: n.OpType, Domain: n.Domain, Attributes: n.Attributes}).trains():
 		err = nil
+	case known && unsupported.Reason == "":
+		err = n.unsupported("only supported after the last layer with weights (Conv, Gemm, MatMul)")
 	}
 	return n.anyOperator(err)
 }

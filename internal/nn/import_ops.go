@@ -95,8 +95,11 @@ func importBatchNorm(n *node) error {
 	if n.int("spatial", 1) != 1 {
 		return n.unsupported("normalizes each position by itself (spatial=0)")
 	}
-	if n.int("training_mode", 0) != 0 {
-		return n.unsupported("is in training mode")
+	// Before opset 14 it is the outputs for statistics, read or not, that say so.
+	outputs := slices.ContainsFunc(n.Outputs[1:], func(t string) bool { return t != "" })
+	if n.int("training_mode", 0) != 0 || outputs && n.im.opset < 14 {
+		return n.advised("export the network in evaluation mode (in PyTorch: model.eval() before, training=TrainingMode.EVAL)",
+			"is in training mode: it normalizes by the statistics of the batch")
 	}
 	epsilon, err := n.float("epsilon", 1e-5)
 	if err != nil {
@@ -210,7 +213,7 @@ func importDropout(n *node) error {
 	if training, err := n.constant(2); err != nil {
 		return err
 	} else if n.in(2) != "" && (training == nil || slices.ContainsFunc(training.Ints, func(v int64) bool { return v != 0 })) {
-		return n.unsupported("is in training mode")
+		return n.advised("export the network in evaluation mode", "is in training mode")
 	}
 	return n.forward(n.in(0))
 }
