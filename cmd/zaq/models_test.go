@@ -60,6 +60,8 @@ func writeModel(kind, path string) error {
 		x = b.node("Cast", "float", []string{x}, onnx.AttrI("to", int64(onnx.Float)))
 	case "half":
 		input.Type = onnx.Float16
+	case "open":
+		input.Shape = []onnx.Dim{n, size(3), {Size: -1, Param: "height"}, {Size: -1, Param: "width"}}
 	}
 	switch kind {
 	case "nhwc", "bytes", "half":
@@ -70,7 +72,7 @@ func writeModel(kind, path string) error {
 	half := x
 	x = b.convolution("conv2", x, 8, 16, 2)
 	switch kind {
-	case "good", "tiny", "folded", "nan", "detector", "unet", "nhwc", "bytes", "half", "int8":
+	case "good", "tiny", "folded", "nan", "detector", "unet", "nhwc", "bytes", "half", "int8", "open":
 	case "operator":
 		x = b.node("Swirl", "strange", []string{x})
 	default:

@@ -104,7 +104,7 @@ func (n *node) pixelwise() bool {
 	}
 	x := n.im.net.Values[n.in(0)]
 	w, err := n.constant(1)
-	return err == nil && w != nil && w.Data != nil && len(w.Shape) == 2 && len(x.Shape) == 4 && x.Shape[1] == w.Shape[0]
+	return err == nil && w != nil && w.Data != nil && len(w.Shape) == 2 && x != nil && len(x.Shape) == 4 && x.Shape[1] == w.Shape[0]
 }
 
 // importPixelwise reads a pixelwise product as a convolution of a single pixel.
