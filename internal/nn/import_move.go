@@ -49,7 +49,11 @@ func importReshape(n *node) error {
 	shape, err := reshape(x, target, batch, n.int("allowzero", 0) != 0)
 	switch {
 	case err != nil && n.im.bakedBatch && dropsBatch(x, target):
-		return n.dropped(x)
+		if !n.batchComesBack() {
+			return n.dropped(x)
+		}
+		n.im.batchless[n.Outputs[0]] = true
+		return n.emit(Flatten{}, n.in(0))
 	case err != nil:
 		return err
 	case slices.Equal(shape, x):
@@ -178,8 +182,17 @@ func (n *node) batchComesBack() bool {
 		if !slices.Contains(r.Inputs, n.Outputs[0]) {
 			continue
 		}
-		axes, ok, err := (&node{Node: r, im: n.im, name: r.Name}).list("axes", 1, 13)
-		if r.OpType != "Unsqueeze" || err != nil || !ok || !slices.Equal(axes, []int{0}) {
+		reader := &node{Node: r, im: n.im, name: r.Name}
+		back := false
+		switch r.OpType {
+		case "Unsqueeze":
+			axes, _, err := reader.list("axes", 1, 13)
+			back = err == nil && slices.Equal(axes, []int{0})
+		case "Reshape":
+			target, _, err := reader.list("shape", 1, 5)
+			back = err == nil && len(target) > 1 && target[0] == 1
+		}
+		if !back {
 			return false
 		}
 	}
