@@ -54,7 +54,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 		} else {
 			quantizers[t] = activation(quant.MaxBits)
 		}
-		if slices.ContainsFunc(d.consumers[t], hasWeights) {
+		if slices.ContainsFunc(d.consumers[t], d.weighs) {
 			q := quantizers[t]
 			*q = *activation(bits) // for all that are tied to t, too
 		}
@@ -87,7 +87,7 @@ type deployment struct {
 func (d *deployment) findLive() {
 	d.live = make(map[*Layer]bool)
 	for _, l := range slices.Backward(d.n.Layers) {
-		d.live[l] = hasWeights(l)
+		d.live[l] = d.weighs(l)
 		for _, t := range l.Out {
 			if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
 				d.live[l] = true
@@ -112,12 +112,9 @@ func (d *deployment) findImages() {
 	}
 }
 
-// scalesChannels reports whether l is a Conv that gives every channel a weight of its own and a bias, as FoldBatchNorm makes
-// it of a BatchNorm.
-func (n *Network) scalesChannels(l *Layer) bool {
-	c, ok := l.Op.(Conv)
-	return ok && c.Kernel == [2]int{1, 1} && c.Stride == [2]int{1, 1} && c.Groups == n.Input(l, 1).Shape[0] && n.Input(l, 1).Shape[1] == 1
-}
+// weighs reports whether l is a Conv or Gemm whose weights have a choice of bits: not a normalization in the form of a Conv,
+// which is placed like the BatchNorm that FoldBatchNorm makes one of after placing.
+func (d *deployment) weighs(l *Layer) bool { return hasWeights(l) && !d.n.scalesChannels(l) }
 
 // exchanged reports whether t passes between integer kernels.
 func (d *deployment) exchanged(t string) bool {
@@ -127,7 +124,11 @@ func (d *deployment) exchanged(t string) bool {
 	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
 		return true
 	}
-	_, conv := d.origin(t).(Conv)
+	o := d.origin(t)
+	if o == nil || !d.weighs(o) {
+		return false
+	}
+	_, conv := o.Op.(Conv)
 	return conv
 }
 
@@ -158,16 +159,13 @@ func (d *deployment) absorbed(t string) bool {
 	return false
 }
 
-// origin returns the operator whose kernel makes t, nil for an input.
-func (d *deployment) origin(t string) Op {
+// origin returns the layer whose kernel makes t, nil for an input.
+func (d *deployment) origin(t string) *Layer {
 	p := d.producer[t]
 	for p != nil && d.absorbed(p.In[0]) {
 		p = d.producer[p.In[0]]
 	}
-	if p == nil {
-		return nil
-	}
-	return p.Op
+	return p
 }
 
 // Moves reports whether op only moves or selects elements of one tensor, so that its result lies on the grid of what it
