@@ -205,7 +205,7 @@ func (p *Placement) insert(n *Network, quantizers map[string]*quant.Quantizer) {
 			renamed[name] = out
 		}
 		n.Values[out] = &Value{Name: out, Shape: v.Shape}
-		l := &Layer{Name: name + "_QuantizeLinear", Op: FakeQuant{q}, In: []string{in}, Out: []string{out}}
+		l := &Layer{Name: n.uniqueLayer(name + "_QuantizeLinear"), Op: FakeQuant{q}, In: []string{in}, Out: []string{out}}
 		layers = append(layers, l)
 		p.Activations = append(p.Activations, &Site{Layer: l, Quantizer: q, Tensor: in, Tied: seen[q]})
 		seen[q] = true

@@ -81,7 +81,7 @@ type deployment struct {
 	producer  map[string]*Layer
 	consumers map[string][]*Layer
 	live      map[*Layer]bool // layers on the way to a Conv or Gemm, or one themselves
-	images    map[string]bool // inputs, and what normalizing and moving layers make of them
+	images    map[string]bool // inputs, and what normalizing, clipping and moving layers make of them
 }
 
 func (d *deployment) findLive() {
@@ -103,7 +103,7 @@ func (d *deployment) findImages() {
 	}
 	for _, l := range d.n.Layers {
 		x := l.In[0]
-		if !Moves(l.Op) && !d.n.scalesChannels(l) {
+		if _, clip := l.Op.(Clip); !clip && !Moves(l.Op) && !d.n.scalesChannels(l) {
 			x, _, _ = d.n.channelAffine(l)
 		}
 		if d.images[x] {
@@ -141,20 +141,19 @@ func (d *deployment) normalized(t string) bool {
 }
 
 // absorbed reports whether the kernel that makes t applies the next layer as well, so that t never
-// exists: a BatchNorm after a Conv or Gemm, and ReLU or ReLU6 after anything that computes.
+// exists: a BatchNorm after a Conv or Gemm, and ReLU or ReLU6 after anything that computes, or after an input. A quantizer
+// between would stand right before that of the clipped tensor, since the clip goes into the bounds of integers: of two pairs
+// in a row ONNX Runtime makes one, with another grid.
 func (d *deployment) absorbed(t string) bool {
 	p := d.producer[t]
-	if p == nil || len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
+	if len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
 		return false
 	}
 	switch d.consumers[t][0].Op.(type) {
 	case BatchNorm:
-		return hasWeights(p)
+		return p != nil && hasWeights(p)
 	case Relu, Clip, ChannelClip:
-		switch p.Op.(type) {
-		case Conv, Gemm, BatchNorm, Add, Relu, Clip, ChannelClip:
-			return true
-		}
+		return p == nil || !Moves(p.Op)
 	}
 	return false
 }
