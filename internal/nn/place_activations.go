@@ -118,7 +118,7 @@ func (d *deployment) weighs(l *Layer) bool { return hasWeights(l) && !d.n.scales
 
 // exchanged reports whether t passes between integer kernels.
 func (d *deployment) exchanged(t string) bool {
-	if d.absorbed(t) || d.images[t] && d.normalized(t) {
+	if d.absorbed(t) || d.images[t] && d.normalized(t) || d.nearPole(t) {
 		return false
 	}
 	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
@@ -137,6 +137,28 @@ func (d *deployment) normalized(t string) bool {
 	return len(d.consumers[t]) > 0 && !slices.ContainsFunc(d.consumers[t], func(c *Layer) bool {
 		x, _, _ := d.n.channelAffine(c)
 		return x != t
+	})
+}
+
+// nearPole reports whether all that read t have a pole or an infinite slope where t is 0, to which a grid rounds what is small:
+// the 0.001 that keeps a denominator from being 0. None of them has an integer kernel. What a Conv or Gemm makes is on a grid all
+// the same, for their kernels' sake.
+func (d *deployment) nearPole(t string) bool {
+	if o := d.origin(t); o == nil || hasWeights(o) || len(d.consumers[t]) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(d.consumers[t], func(c *Layer) bool {
+		op, ok := c.Op.(Operator)
+		if !ok || op.Domain != "" {
+			return true
+		}
+		switch op.Type {
+		case "Sqrt", "Log", "Reciprocal", "Pow":
+			return c.In[0] != t
+		case "Div":
+			return c.In[0] == t || c.In[1] != t
+		}
+		return true
 	})
 }
 
