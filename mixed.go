@@ -138,6 +138,9 @@ func (m *Model) overhead(o Options, p quant.Precision) (int64, error) {
 	if err := nn.FoldBatchNorm(net); err != nil {
 		return 0, fmt.Errorf("%s: %w", m.path, err)
 	}
+	if o.Scheme == nn.Deploy {
+		nn.QuantizeNorms(net)
+	}
 	whole, err := nn.Join(net, tail)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", m.path, err)

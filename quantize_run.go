@@ -82,6 +82,9 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if err := nn.FoldBatchNorm(run.Net); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)
 	}
+	if o.Scheme == nn.Deploy {
+		nn.QuantizeNorms(run.Net)
+	}
 	whole, err := nn.Join(run.Net, tail)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.path, err)

@@ -61,6 +61,7 @@ func deploy(t testing.TB, n *nn.Network, wbits, abits int) *onnx.Model {
 		}
 		w.Round()
 	}
+	nn.QuantizeNorms(n)
 	m, err := nn.Export(n, nn.ExportOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -174,8 +174,8 @@ func (c *compiler) linearInput(l *nn.Layer) (*tensor, error) {
 	if v == nil {
 		return nil, fmt.Errorf("no tensor %q", l.In[0])
 	}
-	if v.t != nil && v.index == nil {
-		return v.t, nil // flattened or not
+	if _, gemm := l.Op.(nn.Gemm); gemm && v.t != nil && v.index == nil {
+		return v.t, nil // flattened or not: the weights are those of a window as large as the image
 	}
 	return c.integers(l.In[0])
 }

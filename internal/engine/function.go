@@ -2,9 +2,19 @@ package engine
 
 import (
 	"fmt"
+	"math"
 
 	"zaq/internal/operator"
 )
+
+// slope is a derivative for the backward pass: 0 where there is none, as of a square root at 0. Values are rounded to such points,
+// and one infinite gradient, or the NaN that it makes of a 0, would end all training.
+func slope(v float64) float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
 
 // Apply adds f of every element.
 func (g *Graph) Apply(name string, x *Tensor, f operator.Scalar) *Tensor {
@@ -17,7 +27,7 @@ func (g *Graph) Apply(name string, x *Tensor, f operator.Scalar) *Tensor {
 		},
 		gradient: func(dx, dy, x, _ []float32, acc bool) {
 			for i, v := range x {
-				put(dx, i, float32(float64(dy[i])*f.Slope(float64(v))), acc)
+				put(dx, i, float32(float64(dy[i])*slope(f.Slope(float64(v)))), acc)
 			}
 		},
 	})
@@ -42,13 +52,13 @@ func (g *Graph) ApplyConstant(name string, x *Tensor, f operator.Pair, k []float
 		},
 		gradient: func(dx, dy, x, _ []float32, acc bool) {
 			for i, v := range x {
-				var slope float64
+				var s float64
 				if constantFirst {
-					_, slope = f.Slope(float64(k[i]), float64(v))
+					_, s = f.Slope(float64(k[i]), float64(v))
 				} else {
-					slope, _ = f.Slope(float64(v), float64(k[i]))
+					s, _ = f.Slope(float64(v), float64(k[i]))
 				}
-				put(dx, i, float32(float64(dy[i])*slope), acc)
+				put(dx, i, float32(float64(dy[i])*slope(s)), acc)
 			}
 		},
 	}), nil
@@ -101,8 +111,8 @@ func (n *pairwise) backward(b *builder) {
 			}
 			for j, e := range d {
 				s, t := n.f.Slope(float64(p[j]), float64(q[j]))
-				put(intoU, j, float32(float64(e)*s), accU)
-				put(intoV, j, float32(float64(e)*t), accV)
+				put(intoU, j, float32(float64(e)*slope(s)), accU)
+				put(intoV, j, float32(float64(e)*slope(t)), accV)
 			}
 		}
 	}, u, v, dy, du, dv)

@@ -131,8 +131,16 @@ func (p *plan) integer(n *onnx.Node) (name string, out *quantizer, err error) {
 	return name, out, nil
 }
 
-// weights checks weight and bias of a Conv, Gemm or MatMul.
+// weights checks weight and bias of a Conv, Gemm or MatMul. What is a float constant of a Conv or Gemm between two
+// quantizers, ONNX Runtime quantizes itself: a weight with one scale, a bias with that of the sums.
 func (p *plan) weights(n *onnx.Node, x grid) error {
+	float := func(i int) bool {
+		return n.OpType != "MatMul" && len(x.scale) == 1 && p.constants[n.Inputs[i]] != nil && p.constants[n.Inputs[i]].Type == onnx.Float && p.reachesQuantizer(n)
+	}
+	biased := len(n.Inputs) > 2 && n.Inputs[2] != ""
+	if float(1) && (!biased || float(2)) {
+		return nil
+	}
 	w, err := p.dequantized(n, 1, "its weight")
 	if err != nil {
 		return err
@@ -140,8 +148,8 @@ func (p *plan) weights(n *onnx.Node, x grid) error {
 	if w.typ == onnx.Int4 || w.typ == onnx.Uint4 {
 		return fmt.Errorf("its weights have 4 bits and no Cast to 8")
 	}
-	if len(n.Inputs) < 3 || n.Inputs[2] == "" || p.constants[n.Inputs[2]] != nil && n.OpType == "Conv" {
-		return nil // ONNX Runtime quantizes a float bias of a Conv itself
+	if !biased || float(2) {
+		return nil
 	}
 	b, err := p.dequantized(n, 2, "its bias")
 	if err != nil {

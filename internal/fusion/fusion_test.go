@@ -3,6 +3,7 @@ package fusion
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,8 +90,15 @@ func TestPredictAgainstORT(t *testing.T) {
 	end(conv("float bias", x, weight("float bias"), s.floats("float bias_b", []int64{4}, 1, 2)), step, 128)
 	want["other bias"] = "float: its bias has scale"
 	end(conv("other bias", x, weight("other bias"), s.bias("other bias_b", 4, 0.04*step)), step, 128)
-	want["float weight"] = "float: its weight is float"
-	end(conv("float weight", x, s.floats("float weight_w", []int64{4, 4, 1, 1}, 0.5, 0.1)), step, 128)
+	floatWeight := func(name string) string { return s.floats(name+"_w", []int64{4, 4, 1, 1}, 0.5, 0.1) }
+	want["float weight"] = "QLinearConv"
+	end(conv("float weight", x, floatWeight("float weight")), step, 128)
+	want["all float"], want["all float_y"] = "QLinearConv", "fused"
+	end(s.node("Relu", []string{conv("all float", x, floatWeight("all float"), s.floats("all float_b", []int64{4}, 1, 2))}, "all float_y"), step, 0)
+	want["weight but bias"] = "float: its weight is float"
+	end(conv("weight but bias", x, floatWeight("weight but bias"), s.bias("weight but bias_b", 4, 0.01*step)), step, 128)
+	want["weight to float"] = "float: its weight is float"
+	s.output(conv("weight to float", x, floatWeight("weight to float")), 4)
 	want["float input"] = "float: its input is float"
 	end(conv("float input", "x", weight("float input")), step, 128)
 
@@ -176,6 +184,12 @@ func TestPredictAgainstORT(t *testing.T) {
 	s.output(s.quantize(s.node("Gemm", linear("Gemm"), "Gemm"), 1, 128), 2)
 	want["float gemm"] = "float: its bias is float"
 	s.output(s.node("Gemm", append(linear("float gemm")[:2], s.floats("float gemm_fb", []int64{3}, 1)), "float gemm"), 2)
+	want["float gemm bias"] = "QGemm"
+	s.output(s.quantize(s.node("Gemm", append(linear("float gemm bias")[:2], s.floats("float gemm bias_fb", []int64{3}, 1)), "float gemm bias"), 1, 128), 2)
+	want["all float gemm"] = "QGemm"
+	s.output(s.quantize(s.node("Gemm", []string{flat, s.floats("all float gemm_w", []int64{256, 3}, 0.1, -0.2), s.floats("all float gemm_b", []int64{3}, 1)}, "all float gemm"), 1, 128), 2)
+	want["float matmul"] = "float: its weight is float"
+	s.output(s.quantize(s.node("MatMul", []string{flat, s.floats("float matmul_w", []int64{256, 3}, 0.1, -0.2)}, "float matmul"), 1, 128), 2)
 	want["MatMul"] = "QLinearMatMul"
 	s.output(s.quantize(s.node("MatMul", linear("MatMul")[:2], "MatMul"), 1, 128), 2)
 	want["product"] = "MatMulIntegerToFloat"
@@ -248,14 +262,14 @@ func compare(t *testing.T, g *onnx.Graph, opset int64, want map[string]string) {
 		if w, ok := want[k.Node.Name]; !ok || !strings.HasPrefix(got, w) {
 			t.Errorf("%s: predicted %q, want %q", k.Node.Name, got, w)
 		}
-		if problem := contradicts(k, makes); problem != "" {
+		if problem := contradicts(k, g, makes); problem != "" {
 			t.Errorf("%s: predicted %q, and %s", k.Node.Name, got, problem)
 		}
 	}
 }
 
 // contradicts says how the operators that make each tensor in ONNX Runtime contradict a prediction.
-func contradicts(k Kernel, makes map[string]string) string {
+func contradicts(k Kernel, g *onnx.Graph, makes map[string]string) string {
 	switch out := k.Node.Outputs[0]; {
 	case k.Fused:
 		if makes[out] != "" {
@@ -270,8 +284,15 @@ func contradicts(k Kernel, makes map[string]string) string {
 			return fmt.Sprintf("%s is made by %q", out, makes[out])
 		}
 	default:
-		// What stays float makes its tensor by a float operator, or is part of one.
-		if op := makes[out]; strings.HasPrefix(op, "Q") {
+		// What stays float makes its tensor by a float operator, or is part of one that makes what comes of it.
+		for makes[out] == "" {
+			reader := slices.IndexFunc(g.Nodes, func(n *onnx.Node) bool { return slices.Contains(n.Inputs, out) })
+			if reader < 0 {
+				return fmt.Sprintf("%s is not made", out)
+			}
+			out = g.Nodes[reader].Outputs[0]
+		}
+		if op := makes[out]; strings.HasPrefix(op, "QLinear") || op == "QGemm" || op == "MatMulIntegerToFloat" {
 			return fmt.Sprintf("%s is made by %s", out, op)
 		}
 	}

@@ -225,3 +225,17 @@ func (p *plan) clipBounds(n *onnx.Node) (lo, hi float64) {
 func (p *plan) feedsQuantizer(n *onnx.Node) bool {
 	return slices.ContainsFunc(p.consumers[n.Outputs[0]], func(r *onnx.Node) bool { return r.OpType == "QuantizeLinear" })
 }
+
+// reachesQuantizer reports whether what n makes goes to a QuantizeLinear and nowhere else, through activations that clip at most.
+func (p *plan) reachesQuantizer(n *onnx.Node) bool {
+	for {
+		readers := p.consumers[n.Outputs[0]]
+		if len(readers) != 1 || p.outputs[n.Outputs[0]] {
+			return false
+		}
+		n = readers[0]
+		if n.OpType != "Relu" && n.OpType != "Clip" {
+			return n.OpType == "QuantizeLinear"
+		}
+	}
+}

@@ -92,7 +92,7 @@ func calibrate(t *testing.T, p *Placement, values map[string][]float32) {
 	}
 }
 
-// quantize places and calibrates.
+// quantize places and calibrates, after BatchNorms were folded.
 func quantize(t *testing.T, n *Network, o PlaceOptions, x []float32, batch int) {
 	t.Helper()
 	values := evaluate(t, n, x, batch)
@@ -101,6 +101,9 @@ func quantize(t *testing.T, n *Network, o PlaceOptions, x []float32, batch int) 
 		t.Fatal(err)
 	}
 	calibrate(t, p, values)
+	if o.Scheme == Deploy {
+		QuantizeNorms(n)
+	}
 }
 
 func nodesOf(m *onnx.Model, op string) (nodes []*onnx.Node) {

@@ -57,7 +57,10 @@ func (p *integers) layer(l *Layer) {
 	case Operator:
 		p.operator(l, op)
 	default:
-		if p.scale[l.In[0]] != 0 && homogeneous(l.Op) && !p.isOutput(l.Out[0]) {
+		_, relu := l.Op.(Relu)
+		if relu && p.grid[l.In[0]] != nil { // no kernel before it does it: ONNX Runtime dequantizes, and divides by the next scale
+			p.makeReal(l)
+		} else if p.scale[l.In[0]] != 0 && homogeneous(l.Op) && !p.isOutput(l.Out[0]) {
 			p.scale[l.Out[0]] = p.scale[l.In[0]]
 			if Moves(l.Op) {
 				p.grid[l.Out[0]] = p.grid[l.In[0]]

@@ -60,8 +60,8 @@ type WeightSite struct {
 // consumers of a quantized tensor then read in its stead, and Quant of the weights. Tensors that must share
 // a grid share the *Quantizer.
 //
-// A BatchNorm after a Conv or Gemm counts as part of it. Others should be made Convs by FoldBatchNorm before,
-// or they stay float.
+// A BatchNorm after a Conv or Gemm counts as part of it. Under Deploy, others have grids around them, and what FoldBatchNorm
+// makes of them, before or after, is for QuantizeNorms: such a Conv is no weight with a choice of bits.
 //
 // Inputs and outputs of the network keep their names. Where the tensor behind an output is quantized, the
 // FakeQuant takes over its name.
@@ -123,6 +123,9 @@ func (p *Placement) placeWeights(n *Network, o PlaceOptions) error {
 	for l, v := range n.Weights() {
 		if v == nil || v.Data == nil {
 			return fmt.Errorf("place quantizers: layer %q: weights %q are not constant", l.Name, l.In[1])
+		}
+		if o.Scheme == Deploy && n.scalesChannels(l) {
+			continue
 		}
 		out := n.normalizedOutput(l)
 		p.Weights = append(p.Weights, &WeightSite{Layer: l, Value: v, Output: out, Float: out})
@@ -202,7 +205,7 @@ func (p *Placement) insert(n *Network, quantizers map[string]*quant.Quantizer) {
 			renamed[name] = out
 		}
 		n.Values[out] = &Value{Name: out, Shape: v.Shape}
-		l := &Layer{Name: name + "_QuantizeLinear", Op: FakeQuant{q}, In: []string{in}, Out: []string{out}}
+		l := &Layer{Name: n.uniqueLayer(name + "_QuantizeLinear"), Op: FakeQuant{q}, In: []string{in}, Out: []string{out}}
 		layers = append(layers, l)
 		p.Activations = append(p.Activations, &Site{Layer: l, Quantizer: q, Tensor: in, Tied: seen[q]})
 		seen[q] = true

@@ -54,7 +54,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 		} else {
 			quantizers[t] = activation(quant.MaxBits)
 		}
-		if slices.ContainsFunc(d.consumers[t], hasWeights) {
+		if slices.ContainsFunc(d.consumers[t], d.weighs) {
 			q := quantizers[t]
 			*q = *activation(bits) // for all that are tied to t, too
 		}
@@ -81,13 +81,13 @@ type deployment struct {
 	producer  map[string]*Layer
 	consumers map[string][]*Layer
 	live      map[*Layer]bool // layers on the way to a Conv or Gemm, or one themselves
-	images    map[string]bool // inputs, and what normalizing and moving layers make of them
+	images    map[string]bool // inputs, and what normalizing, clipping and moving layers make of them
 }
 
 func (d *deployment) findLive() {
 	d.live = make(map[*Layer]bool)
 	for _, l := range slices.Backward(d.n.Layers) {
-		d.live[l] = hasWeights(l)
+		d.live[l] = d.weighs(l)
 		for _, t := range l.Out {
 			if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
 				d.live[l] = true
@@ -103,7 +103,7 @@ func (d *deployment) findImages() {
 	}
 	for _, l := range d.n.Layers {
 		x := l.In[0]
-		if !Moves(l.Op) && !d.n.scalesChannels(l) {
+		if _, clip := l.Op.(Clip); !clip && !Moves(l.Op) && !d.n.scalesChannels(l) {
 			x, _, _ = d.n.channelAffine(l)
 		}
 		if d.images[x] {
@@ -112,22 +112,23 @@ func (d *deployment) findImages() {
 	}
 }
 
-// scalesChannels reports whether l is a Conv that gives every channel a weight of its own and a bias, as FoldBatchNorm makes
-// it of a BatchNorm.
-func (n *Network) scalesChannels(l *Layer) bool {
-	c, ok := l.Op.(Conv)
-	return ok && c.Kernel == [2]int{1, 1} && c.Stride == [2]int{1, 1} && c.Groups == n.Input(l, 1).Shape[0] && n.Input(l, 1).Shape[1] == 1
-}
+// weighs reports whether l is a Conv or Gemm whose weights have a choice of bits: not a normalization in the form of a Conv,
+// which is placed like the BatchNorm that FoldBatchNorm makes one of after placing.
+func (d *deployment) weighs(l *Layer) bool { return hasWeights(l) && !d.n.scalesChannels(l) }
 
 // exchanged reports whether t passes between integer kernels.
 func (d *deployment) exchanged(t string) bool {
-	if d.absorbed(t) || d.images[t] && d.normalized(t) {
+	if d.absorbed(t) || d.images[t] && d.normalized(t) || d.nearPole(t) {
 		return false
 	}
 	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {
 		return true
 	}
-	_, conv := d.origin(t).(Conv)
+	o := d.origin(t)
+	if o == nil || !d.weighs(o) {
+		return false
+	}
+	_, conv := o.Op.(Conv)
 	return conv
 }
 
@@ -139,35 +140,53 @@ func (d *deployment) normalized(t string) bool {
 	})
 }
 
+// nearPole reports whether all that read t have a pole or an infinite slope where t is 0, to which a grid rounds what is small:
+// the 0.001 that keeps a denominator from being 0. None of them has an integer kernel. What a Conv or Gemm makes is on a grid all
+// the same, for their kernels' sake.
+func (d *deployment) nearPole(t string) bool {
+	if o := d.origin(t); o == nil || hasWeights(o) || len(d.consumers[t]) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(d.consumers[t], func(c *Layer) bool {
+		op, ok := c.Op.(Operator)
+		if !ok || op.Domain != "" {
+			return true
+		}
+		switch op.Type {
+		case "Sqrt", "Log", "Reciprocal", "Pow":
+			return c.In[0] != t
+		case "Div":
+			return c.In[0] == t || c.In[1] != t
+		}
+		return true
+	})
+}
+
 // absorbed reports whether the kernel that makes t applies the next layer as well, so that t never
-// exists: a BatchNorm after a Conv or Gemm, and ReLU or ReLU6 after anything that computes.
+// exists: a BatchNorm after a Conv or Gemm, and ReLU or ReLU6 after anything that computes, or after an input. A quantizer
+// between would stand right before that of the clipped tensor, since the clip goes into the bounds of integers: of two pairs
+// in a row ONNX Runtime makes one, with another grid.
 func (d *deployment) absorbed(t string) bool {
 	p := d.producer[t]
-	if p == nil || len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
+	if len(d.consumers[t]) != 1 || slices.Contains(d.n.Outputs, t) {
 		return false
 	}
 	switch d.consumers[t][0].Op.(type) {
 	case BatchNorm:
-		return hasWeights(p)
+		return p != nil && hasWeights(p)
 	case Relu, Clip, ChannelClip:
-		switch p.Op.(type) {
-		case Conv, Gemm, BatchNorm, Add, Relu, Clip, ChannelClip:
-			return true
-		}
+		return p == nil || !Moves(p.Op)
 	}
 	return false
 }
 
-// origin returns the operator whose kernel makes t, nil for an input.
-func (d *deployment) origin(t string) Op {
+// origin returns the layer whose kernel makes t, nil for an input.
+func (d *deployment) origin(t string) *Layer {
 	p := d.producer[t]
 	for p != nil && d.absorbed(p.In[0]) {
 		p = d.producer[p.In[0]]
 	}
-	if p == nil {
-		return nil
-	}
-	return p.Op
+	return p
 }
 
 // Moves reports whether op only moves or selects elements of one tensor, so that its result lies on the grid of what it

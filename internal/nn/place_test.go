@@ -62,6 +62,8 @@ func sketch(t *testing.T, outputs []string, lines ...string) *Network {
 		case "Sub", "Div":
 			constant(out+".c", 0.1, 1, channels, 1, 1)
 			l.Op, l.In = Operator{Type: f[0], Opset: 13}, append(l.In, out+".c")
+		case "Sqrt", "over":
+			l.Op = Operator{Type: map[string]string{"Sqrt": "Sqrt", "over": "Div"}[f[0]], Opset: 13}
 		case "pointwise":
 			constant(out+".w", 0.3, 1, channels, 1, 1, 1)
 			constant(out+".b", 0.1, 0, channels)
@@ -177,6 +179,26 @@ func TestPlaceActivations(t *testing.T) {
 			"x:8 r1:8",
 			"r1:4",
 		}, {
+			"clips after what computes", "y",
+			[]string{"conv x > c1", "avgpool c1 > a", "relu6 a > r1", "Sub r1 > s", "relu6 s > r2", "conv r2 > c2", "gap c2 > g", "relu g > r3", "flatten r3 > f", "gemm f > y"},
+			"x:8 c1:8 r1:8 r2:4 c2:8 r3:4 f:=4",
+			"r1:4 r2:4 r3:4",
+		}, {
+			"no grid before a pole", "y",
+			[]string{"conv x > c1", "relu c1 > r1", "Sub r1 > e", "Sqrt e > s", "over r1 s > d", "Sqrt r1 > s1", "over s1 d > z", "conv z > c2", "gap c2 > g", "flatten g > f", "gemm f > y"},
+			"x:8 r1:8 s1:8 z:4 c2:8 g:4 f:=4",
+			"r1:4",
+		}, {
+			"image clipped", "y",
+			[]string{"relu6 x > r", "conv r > c1", "maxpool c1 > m", "relu6 m > r2", "flatten r2 > f", "gemm f > y"},
+			"r:8 c1:8 m:=8 r2:4 f:=4",
+			"r:4 r2:4",
+		}, {
+			"normalization in the form of a Conv", "y",
+			[]string{"conv x > c1", "relu c1 > r1", "pointwise r1 > n", "relu n > r2", "conv r2 > c2", "flatten c2 > f", "gemm f > y"},
+			"x:8 r1:8 r2:4 c2:4 f:=4",
+			"r1:4 r2:4",
+		}, {
 			"padding with ones computes", "y",
 			[]string{"conv x > c1", "padone c1 > p", "conv p > c2", "flatten c2 > f", "gemm f > y"},
 			"x:8 c1:8 p:4 c2:4 f:=4",
@@ -203,6 +225,18 @@ func TestPlaceActivations(t *testing.T) {
 				t.Errorf("%s, %s: placed twice", tt.name, scheme)
 			}
 		}
+	}
+}
+
+// A quantizer takes no name that a layer has.
+func TestPlaceNames(t *testing.T) {
+	n := sketch(t, []string{"y"}, "conv x > c1", "relu c1 > r1", "flatten r1 > f", "gemm f > y")
+	n.Layers[0].Name = "x_QuantizeLinear"
+	if _, err := Place(n, PlaceOptions{Scheme: Deploy, WBits: 8, ABits: 8}); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Check(); err != nil {
+		t.Error(err)
 	}
 }
 
