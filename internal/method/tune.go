@@ -228,8 +228,8 @@ func (r *tuning) checkParams() error {
 	return nil
 }
 
-// check compares P and Q on the held-back images at the end and, for KeepBest, a few times after ranges are frozen, and
-// remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
+// check compares P and Q on the held-back images at the end, whether or not ranges were frozen before it, and, for KeepBest, a
+// few times after they were, and remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
 // training that does not help is not kept. A second check of the same step changes nothing.
 func (r *tuning) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -240,7 +240,8 @@ func (r *tuning) check(ctx context.Context) error {
 		every = (r.tune.Steps - r.tune.RangeSteps) / checks
 	}
 	every = max(1, every)
-	if r.tune.Keep == KeepLast || r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
+	due := r.step >= r.tune.RangeSteps && (r.tune.Steps-r.step)%every == 0 || r.step >= r.tune.Steps
+	if r.tune.Keep == KeepLast || r.step == 0 || !due {
 		return nil
 	}
 	a, err := r.poolSeen.agreement(ctx, r.pool)

@@ -234,6 +234,27 @@ func TestZAQKeepsTheStart(t *testing.T) {
 	}
 }
 
+// The end is looked at where ranges move until then, too.
+func TestZAQKeepsWhileRangesMove(t *testing.T) {
+	for _, keep := range []string{KeepBetter, KeepBest} {
+		o := straying(t)
+		o.Tune.RangeSteps, o.Tune.Keep = o.Tune.Steps+1, keep
+		o.Tune.Schedule = func(step, steps int) float64 {
+			if step+1 == steps { // ranges have not seen yet where it leads
+				return 1e5
+			}
+			return 1
+		}
+		r, err := ZAQ(context.Background(), balanced(t, o), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kept != 0 || r.Steps != o.Tune.Steps {
+			t.Errorf("keep %s: step %d of %d", keep, r.Kept, r.Steps)
+		}
+	}
+}
+
 // A run that went on from any checkpoint ends in the bits of an unbroken one, whatever the number of threads.
 func TestZAQResume(t *testing.T) {
 	o := straying(t)
