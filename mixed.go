@@ -94,34 +94,52 @@ func (m *Model) budget(o Options, p quant.Precision) (*method.Budget, error) {
 	if o.MeanBits > 0 {
 		return &method.Budget{MeanBits: o.MeanBits, Packed: packed}, nil
 	}
-	rest, err := m.overhead(o, p)
+	rest, least, err := m.overhead(o, p)
 	if err != nil {
 		return nil, err
 	}
-	if rest >= o.Size {
-		return nil, &OptionError{"size", fmt.Sprint(o.Size), fmt.Sprintf("the file has %d bytes without its weights", rest)}
+	if rest+least > o.Size {
+		const digit = 100 // bytes: a tenth of a kB
+		return nil, &HintError{
+			Err:    &OptionError{"size", sizeFlag(o.Size), fmt.Sprintf("weights take %d bytes at least, and the rest of the file %d", least, rest)},
+			Advice: "--size " + sizeFlag((rest+least+digit-1)/digit*digit) + " is the smallest that would do",
+		}
 	}
 	return &method.Budget{Bytes: o.Size - rest, Packed: packed}, nil
 }
 
-// overhead is the size of the file but for its weights: that of one whose quantizers have any ranges.
-func (m *Model) overhead(o Options, p quant.Precision) (int64, error) {
+// sizeFlag is a number of bytes as --size takes it.
+func sizeFlag(n int64) string {
+	for _, u := range []struct {
+		bytes float64
+		name  string
+	}{{1e6, "MB"}, {1e3, "kB"}} {
+		if v := float64(n); v >= u.bytes {
+			return strconv.FormatFloat(v/u.bytes, 'f', -1, 64) + u.name
+		}
+	}
+	return fmt.Sprint(n, "B")
+}
+
+// overhead is the size of the file but for its weights, that of one whose quantizers have any ranges, and the least that the
+// weights take.
+func (m *Model) overhead(o Options, p quant.Precision) (rest, least int64, err error) {
 	trunk, tail := m.parts()
 	net := trunk.Clone()
 	nn.AbsorbConvBias(net)
 	if o.PerTensor {
 		if err := nn.FoldBatchNorm(net); err != nil {
-			return 0, fmt.Errorf("%s: %w", m.path, err)
+			return 0, 0, fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
 	placement, err := nn.Place(net, nn.PlaceOptions{Scheme: o.Scheme, WBits: 4, ABits: p.A, PerTensor: o.PerTensor})
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", m.path, err)
+		return 0, 0, fmt.Errorf("%s: %w", m.path, err)
 	}
 	for _, s := range placement.Activations {
 		s.Quantizer.SetRange(0, -1, 1)
 	}
-	var weights int64
+	seen := map[*nn.Value]bool{} // layers can share one
 	for _, w := range placement.Weights {
 		channels := 1
 		if w.Quantizer.PerChannel {
@@ -133,22 +151,25 @@ func (m *Model) overhead(o Options, p quant.Precision) (int64, error) {
 		if o.Int4Storage == nn.Int4Packed {
 			n = (n + 1) / 2
 		}
-		weights += n
+		if !seen[w.Value] {
+			seen[w.Value] = true
+			least += n
+		}
 	}
 	if err := nn.FoldBatchNorm(net); err != nil {
-		return 0, fmt.Errorf("%s: %w", m.path, err)
+		return 0, 0, fmt.Errorf("%s: %w", m.path, err)
 	}
 	if o.Scheme == nn.Deploy {
 		nn.QuantizeNorms(net)
 	}
 	whole, err := nn.Join(net, tail)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", m.path, err)
+		return 0, 0, fmt.Errorf("%s: %w", m.path, err)
 	}
 	data, err := m.export(whole, &Quantized{Method: o.Method, Precision: o.precisionName(p), Scheme: o.Scheme, Source: m.SHA256(), Version: Version()}, o)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	const slack = 256 // names and numbers that are longer in the end
-	return int64(len(data)) - weights + slack, nil
+	return int64(len(data)) - least + slack, least, nil
 }

@@ -133,8 +133,8 @@ func TestUnused(t *testing.T) {
 			all[option] = true
 		}
 	}
-	generator, images := "warmup no-clip count", "image-count image-steps image-lr"
-	training := "steps start schedule lr weight-decay grad-clip pass-grad keep"
+	generator, images := "warmup no-clip count checkpoint-every", "image-count image-steps image-lr checkpoint-every"
+	training := "checkpoint-every steps start schedule lr weight-decay grad-clip pass-grad keep"
 	features := "alpha beta regularizer feature-loss layer-weights tau feature-ema"
 	terms := "class-weight tv l2 bn-weight compete shift"
 	for _, c := range []struct {
@@ -147,6 +147,8 @@ func TestUnused(t *testing.T) {
 		{Options{Images: "zeroq"}, images + " " + training + " alpha feature-loss layer-weights tau feature-ema"},
 		{Options{Images: "deepinversion", ZAQ: ZAQOptions{FeatureLoss: "none"}}, images + " " + terms + " " + training + " feature-loss"},
 		{Options{ZAQ: ZAQOptions{LayerWeights: "uniform"}}, generator + " q-per-g g-lr " + training + " alpha beta regularizer feature-loss layer-weights"},
+		{Options{ZAQ: ZAQOptions{Alpha: -1}}, generator + " q-per-g g-lr " + training + " alpha beta regularizer"},
+		{Options{Method: "gdfq", GDFQ: GDFQOptions{Distill: -1}}, generator + " q-per-g g-lr g-statistics distill " + training},
 		{Options{Method: "gdfq"}, generator + " q-per-g g-lr g-statistics distill temperature " + training},
 		{Options{Method: "gdfq", Images: "zeroq"}, images + " distill temperature " + training},
 		{Options{Method: "ft", Observer: "ema"}, "count range-steps " + training},

@@ -51,7 +51,7 @@ func quantize(ctx context.Context, m *Model, o Options) (*Result, error) {
 	if o.Trains() || mo.Images == nil && o.keeps() {
 		checkpoint, o.Resume, err = openCheckpoint(o.CheckpointDir, quantizeCheckpoint, o.Resume, o.Log)
 	} else if o.CheckpointDir != "" {
-		o.Log.Warn("method "+o.Method+" takes no time here and keeps no checkpoint", "checkpoint", o.CheckpointDir)
+		o.Log.Warn(keepsNone(o), "checkpoint", o.CheckpointDir)
 	}
 	if err != nil {
 		return nil, err

@@ -29,6 +29,10 @@ var partials = []partial{
 		func(o Options) string { return unless(o.Method == "gdfq", "method "+o.Method+" has no such part") },
 	},
 	{
+		[]string{"checkpoint-every"},
+		func(o Options) string { return unless(o.keeps(), keepsNone(o)) },
+	},
+	{
 		[]string{"count"},
 		func(o Options) string {
 			return unless(!o.optimises(), "images of "+o.Images+" are optimised, and image-count says how many")
@@ -57,6 +61,18 @@ var partials = []partial{
 		},
 	},
 	{
+		[]string{"feature-loss", "layer-weights", "tau", "feature-ema"},
+		func(o Options) string {
+			return unless(o.ZAQ.Alpha != 0, "alpha 0 leaves the comparison of features out")
+		},
+	},
+	{
+		[]string{"temperature"},
+		func(o Options) string {
+			return unless(o.GDFQ.Distill != 0, "distill 0 leaves the float network's answers out")
+		},
+	},
+	{
 		[]string{"tau", "feature-ema"},
 		func(o Options) string {
 			return unless(o.ZAQ.LayerWeights != "uniform", "layer-weights uniform weighs all layers the same")
@@ -78,6 +94,11 @@ var partials = []partial{
 
 // ofGenerator are the options of a generator and of what becomes of it.
 var ofGenerator = []string{"warmup", "no-clip", "q-per-g", "g-lr", "beta", "regularizer", "g-statistics"}
+
+// keepsNone says why a run keeps no checkpoint.
+func keepsNone(o Options) string {
+	return "method " + o.Method + " takes no time here and keeps no checkpoint"
+}
 
 func unless(there bool, reason string) string {
 	if there {
@@ -102,15 +123,22 @@ func (o Options) Unused(option string) string {
 	return ""
 }
 
-// Unused is Options.Unused with what only the model shows: where it has no BatchNormalization there may be no generator.
+// Unused is Options.Unused with what only the model shows: where it has no BatchNormalization there may be no generator, but
+// images that take the place of statistics. It takes o for complete, with the folders that it is to have.
 func (m *Model) Unused(o Options, option string) string {
 	if reason := o.Unused(option); reason != "" {
 		return reason
 	}
-	if o = o.withDefaults(); !m.unguided(o) {
-		return ""
-	}
+	o = o.withDefaults()
+	unguided := m.unguided(o)
 	switch {
+	case option == "checkpoint-every" && o.CheckpointDir == "":
+		return "no --checkpoint says where"
+	case option == "checkpoint-every" && unguided && !o.Trains():
+		return keepsNone(o)
+	case (option == "batch" || option == "memory") && !unguided && o.Images == method.SourceStatistics && o.CalibrationDir == "":
+		return "method " + o.Method + " has ranges from statistics here and looks at no images"
+	case !unguided:
 	case slices.Contains(ofGenerator, option):
 		return m.path + " has no BatchNormalization that a generator could learn from, so that there is none"
 	case option == "range-steps":

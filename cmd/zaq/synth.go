@@ -19,7 +19,8 @@ Usage:
     zaq synth MODEL.onnx -o DIR [FLAGS]
 
     -o, --output DIR        where they go: grid.png, the first hundred; png/, each by itself, as --calib takes them;
-                            images.npy, all as bytes, with images_labels.npy where they have classes
+                            images.npy, all as bytes, with images_labels.npy where they have classes. What an earlier
+                            run left there is replaced, all else stays
         --method M          whose images: zaq (default), gdfq, whose generator knows classes, zeroq or deepinversion
         --images S          generator, zeroq or deepinversion; the method's own unless told
         --count N           how many of a generator (default 100)
@@ -102,6 +103,9 @@ func newSynthCommand(a *app) *cobra.Command {
 func (a *app) synth(ctx context.Context, model string, o *synthOptions) error {
 	m, err := a.load(model, &o.preprocess)
 	if err != nil {
+		return err
+	}
+	if err := zaq.CheckImagesFolder(o.output); err != nil {
 		return err
 	}
 	p := a.progress()

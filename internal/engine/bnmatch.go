@@ -29,6 +29,7 @@ type bnMatch struct {
 	at     []PreNorm
 	form   BNForm
 	weight []float64 // of the layers
+	scale  []float64 // of the layers
 
 	moments []*moments
 	ka, k0  [][]float32 // dx = ka*x + k0 for each channel, up to the loss's factor
@@ -44,6 +45,9 @@ type BNMatch struct {
 	Gain []float64
 	// Weights are factors of the layers, 1 at first.
 	Weights []float64
+	// Scales are the units in which BNNorms takes the statistics of the layers, 1 at first: m and mu are divided by them, v and
+	// sigma^2 by their squares.
+	Scales []float64
 }
 
 // BNMatch adds the loss of form BNRelative for the tensors at, which enter batch normalizations.
@@ -51,7 +55,7 @@ func (g *Graph) BNMatch(name string, at []PreNorm) *BNMatch { return g.BNMatchBy
 
 // BNMatchBy adds the loss of a form.
 func (g *Graph) BNMatchBy(form BNForm, name string, at []PreNorm) *BNMatch {
-	n := &bnMatch{lossBase: newLoss(name), at: at, form: form, weight: ones64(len(at)),
+	n := &bnMatch{lossBase: newLoss(name), at: at, form: form, weight: ones64(len(at)), scale: ones64(len(at)),
 		losses: make([]float64, len(at)), gain: make([]float64, len(at))}
 	for _, a := range at {
 		c := a.Tensor.C
@@ -59,7 +63,7 @@ func (g *Graph) BNMatchBy(form BNForm, name string, at []PreNorm) *BNMatch {
 		n.moments = append(n.moments, newMoments(a.Tensor))
 		n.ka, n.k0 = append(n.ka, make([]float32, c)), append(n.k0, make([]float32, c))
 	}
-	return &BNMatch{Loss: g.addLoss(n), Gain: n.gain, Weights: n.weight}
+	return &BNMatch{Loss: g.addLoss(n), Gain: n.gain, Weights: n.weight, Scales: n.scale}
 }
 
 func ones64(n int) []float64 { return slices.Repeat([]float64{1}, n) }
@@ -99,9 +103,10 @@ func (n *bnMatch) measure(l int, p *Program) {
 		n.along(l, 2*share, 2*share, count)
 	case BNNorms:
 		dm, dv := n.squares(l)
-		dm, dv = math.Sqrt(dm+normEps), math.Sqrt(dv+normEps)
+		unit := n.scale[l] * n.scale[l]
+		dm, dv = math.Sqrt(dm/unit+normEps), math.Sqrt(dv/(unit*unit)+normEps)
 		n.losses[l] = n.weight[l] * (dm + dv)
-		n.along(l, n.weight[l]/dm, n.weight[l]/dv, count)
+		n.along(l, n.weight[l]/(dm*unit), n.weight[l]/(dv*unit*unit), count)
 	}
 }
 

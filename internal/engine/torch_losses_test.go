@@ -94,6 +94,11 @@ func TestLossGradients(t *testing.T) {
 	for name, add := range map[string]func(g *Graph, x, y *Tensor) *Loss{
 		"squares": func(g *Graph, x, _ *Tensor) *Loss { return g.BNMatchBy(BNSquares, "l", stats(x)).Loss },
 		"norms":   func(g *Graph, x, _ *Tensor) *Loss { return g.BNMatchBy(BNNorms, "l", stats(x)).Loss },
+		"norms in units": func(g *Graph, x, _ *Tensor) *Loss {
+			m := g.BNMatchBy(BNNorms, "l", stats(x))
+			m.Scales[0] = 1.7
+			return m.Loss
+		},
 		"images":  func(g *Graph, x, _ *Tensor) *Loss { return g.BNMatchImages("l", stats(x)) },
 		"tv":      func(g *Graph, x, _ *Tensor) *Loss { return g.TotalVariation("l", x) },
 		"norm":    func(g *Graph, x, _ *Tensor) *Loss { return g.MeanNorm("l", x) },

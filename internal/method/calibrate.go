@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"zaq/internal/engine"
+	"zaq/internal/nn"
 	"zaq/internal/quant"
 )
 
@@ -49,32 +51,40 @@ func (t *twins) calibrate(ctx context.Context) error {
 	if len(r.sites) == 0 {
 		return nil
 	}
-	batch, batches, next, err := t.source()
+	batches, next, err := t.source()
 	if err != nil {
 		return err
 	}
-	c, err := t.newCalibration(batch)
+	observers, err := t.newObservers()
 	if err != nil {
 		return err
 	}
 	r.round(false)
 	r.watch(true)
 	defer r.watch(false)
-	for i := range batches {
+	var c *calibration
+	for i, n := range batches {
 		if err := ctx.Err(); err != nil {
 			r.reset()
 			return err
+		}
+		if c == nil || c.prog.Batch() != n {
+			c = nil // its memory serves the next
+			if c, err = t.newCalibration(n); err != nil {
+				r.reset()
+				return err
+			}
 		}
 		c.in.load(c.prog, next(i))
 		c.prog.Run()
 		r.update()
 		for j, x := range c.tensors {
-			c.observers[c.quants[j]].Observe(c.prog.Data(x))
+			observers[c.quants[j]].Observe(c.prog.Data(x))
 		}
-		t.o.report("calibrate", i+1, batches)
+		t.o.report("calibrate", i+1, len(batches))
 	}
 	for i, q := range r.quants {
-		if o := c.observers[q]; o != nil {
+		if o := observers[q]; o != nil {
 			lo, hi := o.Range()
 			r.lo[i], r.hi[i] = float64(lo), float64(hi)
 		}
@@ -83,38 +93,82 @@ func (t *twins) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// source returns the batches to calibrate with: how large, how many, and the function that makes the i-th.
-func (t *twins) source() (batch, batches int, next func(i int) []float32, err error) {
+// source returns the sizes of the batches to calibrate with, and the function that makes the i-th. Each of the images that are
+// there is in one of them.
+func (t *twins) source() (batches []int, next func(i int) []float32, err error) {
 	o, size := t.o, t.image.Len()
-	batch = o.Generator.Batch
 	given := o.Images
 	if given == nil && t.gen == nil {
 		given = t.stock.x
 	}
 	if given != nil {
-		n := len(given) / size
-		if n == 0 {
-			return 0, 0, nil, errors.New("no calibration images")
+		if len(given) < size {
+			return nil, nil, errors.New("no calibration images")
 		}
-		batch = min(batch, n)
-		return batch, n / batch, func(i int) []float32 { return given[i*batch*size : (i+1)*batch*size] }, nil
+		cut, rest := evenly(len(given)/size, o.Generator.Batch), given
+		return cut, func(i int) []float32 {
+			var x []float32
+			x, rest = rest[:cut[i]*size], rest[cut[i]*size:]
+			return x
+		}, nil
 	}
-	p, err := t.g.Compile(engine.Spec{Batch: batch, Outputs: t.image, Threads: o.Threads, Profile: o.Profile.Of("measure")})
-	return batch, o.Generator.Batches, func(i int) []float32 {
+	p, err := t.g.Compile(engine.Spec{Batch: o.Generator.Batch, Outputs: t.image, Threads: o.Threads, Profile: o.Profile.Of("measure")})
+	return slices.Repeat([]int{o.Generator.Batch}, o.Generator.Batches), func(i int) []float32 {
 		t.fill(p, i, "calibrate")
 		p.Run()
 		return t.image.images(p)
 	}, err
 }
 
-// calibration shows images to Q. Observers look at the tensors; the moving average needs none, the engine tells
-// it the ends of each batch's range.
+// evenly cuts n images into as few batches as can be of most images at most, of one size or of two that follow each other: a
+// moving average takes each batch for as much as any other, and the extremes of a few images left over are not those of many.
+func evenly(n, most int) []int {
+	batches := make([]int, (n+most-1)/most)
+	for i := range batches {
+		batches[i] = n / len(batches)
+		if i < n%len(batches) {
+			batches[i]++
+		}
+	}
+	return batches
+}
+
+// newObservers returns those of the activations' quantizers. The moving average needs none: the engine tells it the ends of each
+// batch's range.
+func (t *twins) newObservers() (map[*quant.Quantizer]quant.Observer, error) {
+	observers := map[*quant.Quantizer]quant.Observer{}
+	for _, s := range t.observed() {
+		if observers[s.Quantizer] != nil {
+			continue
+		}
+		observer, err := newObserver(t.o.Observer, s.Quantizer.Scheme)
+		if err != nil {
+			return nil, err
+		}
+		observers[s.Quantizer] = observer
+	}
+	return observers, nil
+}
+
+// observed are the activations that observers look at.
+func (t *twins) observed() (sites []*nn.Site) {
+	if t.o.Observer == "" || t.o.Observer == Observers[0] {
+		return nil
+	}
+	for _, s := range t.placement.Activations {
+		if !s.Tied {
+			sites = append(sites, s)
+		}
+	}
+	return sites
+}
+
+// calibration shows batches of one size to Q.
 type calibration struct {
-	prog      *engine.Program
-	in        inputs
-	tensors   []*engine.Tensor
-	quants    []*quant.Quantizer // of tensors
-	observers map[*quant.Quantizer]quant.Observer
+	prog    *engine.Program
+	in      inputs
+	tensors []*engine.Tensor   // that observers look at
+	quants  []*quant.Quantizer // of tensors
 }
 
 func (t *twins) newCalibration(batch int) (*calibration, error) {
@@ -123,7 +177,7 @@ func (t *twins) newCalibration(batch int) (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &calibration{in: in, observers: map[*quant.Quantizer]quant.Observer{}}
+	c := &calibration{in: in}
 	_, q, err := t.lower(g, c.in, t.p, t.q)
 	if err != nil {
 		return nil, err
@@ -132,18 +186,8 @@ func (t *twins) newCalibration(batch int) (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name := t.o.Observer; name != "" && name != Observers[0] {
-		for _, s := range t.placement.Activations {
-			if s.Tied {
-				continue
-			}
-			if c.observers[s.Quantizer] == nil {
-				if c.observers[s.Quantizer], err = newObserver(name, s.Quantizer.Scheme); err != nil {
-					return nil, err
-				}
-			}
-			c.tensors, c.quants = append(c.tensors, q.Tensors[s.Tensor]), append(c.quants, s.Quantizer)
-		}
+	for _, s := range t.observed() {
+		c.tensors, c.quants = append(c.tensors, q.Tensors[s.Tensor]), append(c.quants, s.Quantizer)
 	}
 	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: append(outputs, c.tensors...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	return c, err

@@ -37,7 +37,8 @@ func imageObservers() []string {
 
 // Each observer chooses from the user's images what its definition says, with weights rounded and activations not.
 func TestCalibrateObservers(t *testing.T) {
-	const n, batch = 21, 8 // what is left behind the last whole batch does not count
+	const n = 23
+	cut := []int{8, 8, 7} // every image counts
 	x := noise(n)
 	for _, name := range append(imageObservers(), "") {
 		o := tiny(t)
@@ -57,8 +58,10 @@ func TestCalibrateObservers(t *testing.T) {
 			}
 		}
 		var batches []map[string][]float32
-		for i := 0; i+batch <= n; i += batch {
-			batches = append(batches, reference(t, q, x[i*192:(i+batch)*192], batch))
+		first := 0
+		for _, size := range cut {
+			batches = append(batches, reference(t, q, x[first*192:(first+size)*192], size))
+			first += size
 		}
 		for _, s := range tw.placement.Activations {
 			if s.Tied || s.Tensor == "input" {
@@ -124,8 +127,45 @@ func TestCalibrateImageRange(t *testing.T) {
 	}
 }
 
+func TestEvenly(t *testing.T) {
+	for _, c := range []struct {
+		n, most int
+		want    []int
+	}{
+		{1, 8, []int{1}}, {8, 8, []int{8}}, {9, 8, []int{5, 4}}, {16, 8, []int{8, 8}}, {23, 8, []int{8, 8, 7}},
+		{65, 64, []int{33, 32}}, {127, 64, []int{64, 63}}, {3, 1, []int{1, 1, 1}},
+	} {
+		if got := evenly(c.n, c.most); !slices.Equal(got, c.want) {
+			t.Errorf("%d images, %d at most: %v, want %v", c.n, c.most, got, c.want)
+		}
+	}
+}
+
+// An image moves the ranges wherever it is in the set.
+func TestCalibrateEveryImage(t *testing.T) {
+	const n = 9 // of batches of 8
+	scale := func(x []float32, observer string) float32 {
+		o := tiny(t)
+		o.Images, o.Observer = x, observer
+		tw := calibrated(t, tinyNet(t), o)
+		return tw.placement.Activations[1].Quantizer.Scale[0]
+	}
+	for _, observer := range []string{"minmax", "ema"} {
+		before := scale(noise(n), observer)
+		for i := range n {
+			x := noise(n)
+			for k := range 192 {
+				x[i*192+k] *= 50
+			}
+			if got := scale(x, observer); got < 2*before {
+				t.Errorf("%s: with a large image %d the scale is %g, was %g", observer, i, got, before)
+			}
+		}
+	}
+}
+
 func TestCalibrateFewImages(t *testing.T) {
-	for _, test := range []struct{ n, batches int }{{1, 1}, {5, 1}, {8, 1}, {15, 1}, {16, 2}} {
+	for _, test := range []struct{ n, batches int }{{1, 1}, {5, 1}, {8, 1}, {15, 2}, {16, 2}, {17, 3}} {
 		o := tiny(t)
 		o.Images = noise(test.n)
 		var steps []int

@@ -13,7 +13,7 @@ import (
 
 // ZAQOptions are the parts of ZAQ's objectives.
 type ZAQOptions struct {
-	Alpha, Beta float64 // of D_f and of L_a; 0 leaves them out
+	Alpha, Beta float64 // of D_f and of L_a; 0 leaves them out, D_f as FeatureLoss "none" does
 	FeatureLoss string  // of D_f: one of FeatureLosses, "" for the first
 	Uniform     bool    // all layers weigh the same in D_f; otherwise as their distances say
 	Tau         float64 // temperature of the layers' weights
@@ -46,6 +46,9 @@ var errNoFeatures = errors.New("the network makes no feature maps by which it co
 func newDiscrepancy(t *twins, z ZAQOptions) (*discrepancy, error) {
 	if len(t.pFeat) == 0 {
 		return nil, errNoFeatures
+	}
+	if z.Alpha == 0 {
+		z.FeatureLoss = "none"
 	}
 	d := &discrepancy{z: z, t: t}
 	for i := range t.pOut {

@@ -1,6 +1,8 @@
 package method
 
 import (
+	"slices"
+
 	"zaq/internal/engine"
 	"zaq/internal/quant"
 )
@@ -59,6 +61,18 @@ func (r *ranges) reset() {
 	r.seen = 0
 	clear(r.lo)
 	clear(r.hi)
+}
+
+// bounds are ranges at a moment, the smallest and the largest value of each.
+type bounds struct{ lo, hi []float64 }
+
+func (r *ranges) bounds() bounds { return bounds{slices.Clone(r.lo), slices.Clone(r.hi)} }
+
+// set goes back to ranges as they were.
+func (r *ranges) set(b bounds) {
+	copy(r.lo, b.lo)
+	copy(r.hi, b.hi)
+	r.apply()
 }
 
 // update takes in the batch that a program has just seen.

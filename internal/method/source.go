@@ -6,6 +6,7 @@ import (
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
+	"zaq/internal/metric"
 	"zaq/internal/nn"
 	"zaq/internal/synth"
 )
@@ -74,7 +75,7 @@ func newMaking(t *twins, kind string) (*making, error) {
 		s := synth.Seen{PreNorm: p.PreNorm}
 		if logits := p.Tensors[t.pNet.Outputs[0]]; classifies(logits) {
 			s.Logits, s.Student = logits, q.Tensors[t.qNet.Outputs[0]] // activations are not rounded yet: they have no ranges
-			if o.Kind == synth.DeepInversion {
+			if o.Kind == synth.DeepInversion && o.Class != 0 {
 				t.labels = make([]int, t.o.Generator.Batch)
 			}
 		} else if o.Kind == synth.DeepInversion && o.Class != 0 {
@@ -105,7 +106,33 @@ func (m *making) run(ctx context.Context, after func() error) error {
 	if err != nil {
 		return err
 	}
+	if err := m.checkClasses(ctx); err != nil {
+		return err
+	}
 	return m.t.take(&stock{len(m.images.Done) / m.t.image.Len(), m.images.Done, m.images.Labels})
+}
+
+// checkClasses warns where P does not see in finished images the classes that they were made of, which are what others learn
+// from.
+func (m *making) checkClasses(ctx context.Context) error {
+	labels := m.images.Labels
+	if labels == nil {
+		return nil
+	}
+	seen, err := m.t.look(ctx, m.images.Done)
+	if err != nil {
+		return err
+	}
+	right, err := metric.TopK(seen.logits[0], m.t.pOut[0].Len(), labels[:seen.n], 1)
+	if err != nil {
+		return err
+	}
+	const enough = 0.9
+	if float64(right) < enough*float64(seen.n) {
+		m.t.o.warn(fmt.Sprintf("the network labels %d of %d images as they were drawn: more --image-steps or a smaller --bn-weight leave classes more room",
+			right, seen.n))
+	}
+	return nil
 }
 
 func (m *making) save(s *checkpoint.State)       { m.images.Save(s) }

@@ -65,6 +65,7 @@ type tuning struct {
 	step         int // of Q, done
 
 	start [][]float32 // Q's parameters before its first step; nil where it follows labels, not P
+	began bounds      // Q's ranges then
 	best  snapshot
 	keep  *keeper
 }
@@ -120,6 +121,9 @@ func (r *tuning) run(ctx context.Context) (*Result, error) {
 		}
 		r.calibrated = true
 	}
+	if r.step == 0 {
+		r.began = r.ranges.bounds()
+	}
 	if err := r.train(ctx); err != nil {
 		return nil, r.keep.stopped(ctx, err)
 	}
@@ -133,7 +137,9 @@ func (r *tuning) run(ctx context.Context) (*Result, error) {
 	kept := r.step
 	if r.best.params != nil {
 		setValues(r.q.Params, r.best.params)
-		kept = r.best.step
+		if kept = r.best.step; kept == 0 {
+			r.ranges.set(r.began)
+		}
 	}
 	result, err := r.result(ctx, r.pool)
 	if err != nil {
@@ -228,9 +234,9 @@ func (r *tuning) checkParams() error {
 	return nil
 }
 
-// check compares P and Q on the held-back images at the end and, for KeepBest, a few times after ranges are frozen, and
-// remembers the best. Q as it began, within the ranges that were frozen since, is the first to be beaten:
-// training that does not help is not kept. A second check of the same step changes nothing.
+// check compares P and Q on the held-back images at the end, whether or not ranges were frozen before it, and, for KeepBest, a
+// few times after they were, and remembers the best. Q as it began, within the ranges that it had then, is the first to be
+// beaten: training that does not help is not kept. A second check of the same step changes nothing.
 func (r *tuning) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -240,7 +246,8 @@ func (r *tuning) check(ctx context.Context) error {
 		every = (r.tune.Steps - r.tune.RangeSteps) / checks
 	}
 	every = max(1, every)
-	if r.tune.Keep == KeepLast || r.step == 0 || r.step < r.tune.RangeSteps || (r.tune.Steps-r.step)%every != 0 {
+	due := r.step >= r.tune.RangeSteps && (r.tune.Steps-r.step)%every == 0 || r.step >= r.tune.Steps
+	if r.tune.Keep == KeepLast || r.step == 0 || !due {
 		return nil
 	}
 	a, err := r.poolSeen.agreement(ctx, r.pool)
@@ -252,9 +259,12 @@ func (r *tuning) check(ctx context.Context) error {
 	}
 	now := valuesOf(r.q.Params)
 	if r.best.params == nil && r.start != nil {
+		moved := r.ranges.bounds()
 		setValues(r.q.Params, r.start)
+		r.ranges.set(r.began)
 		began, err := r.poolSeen.agreement(ctx, r.pool)
 		setValues(r.q.Params, now) // before anything that saves them
+		r.ranges.set(moved)
 		if err != nil {
 			return err
 		}

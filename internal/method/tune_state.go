@@ -12,6 +12,10 @@ func (r *tuning) put(s *checkpoint.State) {
 	}
 	r.ranges.save(s)
 	checkpoint.Put(s, "step", r.step)
+	if r.rangesMoved() {
+		checkpoint.Put(s, "ranges low at the start", r.began.lo)
+		checkpoint.Put(s, "ranges high at the start", r.began.hi)
+	}
 	putParams(s, "Q", r.q.Params)
 	putArrays(s, "Q velocity", r.sgd.Velocity)
 	r.crit.save(s)
@@ -21,6 +25,9 @@ func (r *tuning) put(s *checkpoint.State) {
 		putArrays(s, "best", r.best.params)
 	}
 }
+
+// rangesMoved reports whether ranges need not be those of the start any more.
+func (r *tuning) rangesMoved() bool { return r.step > 0 && r.tune.RangeSteps > 0 }
 
 func (r *tuning) resume() error {
 	s, err := r.o.earlier()
@@ -39,6 +46,15 @@ func (r *tuning) resume() error {
 	}
 	if r.step, err = checkpoint.Get[int](s, "step"); err != nil {
 		return err
+	}
+	r.began = r.ranges.bounds()
+	if r.rangesMoved() {
+		if err := checkpoint.Fill(s, "ranges low at the start", r.began.lo); err != nil {
+			return err
+		}
+		if err := checkpoint.Fill(s, "ranges high at the start", r.began.hi); err != nil {
+			return err
+		}
 	}
 	if err := r.crit.load(s); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"zaq/internal/dataset"
@@ -111,6 +112,31 @@ func TestTuning(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got.Net, want.Net) || got.Agreement != want.Agreement {
 			t.Errorf("%s: resumed, it ends in another network", test.name)
+		}
+	}
+}
+
+// Whoever learns from classes is told where the network does not see them in the images.
+func TestImagesOfOtherClasses(t *testing.T) {
+	for _, c := range []struct {
+		bn    float64
+		class float64
+		warns bool
+	}{{1e4, 1e-6, true}, {1e-6, 100, false}, {1, 0, false}} {
+		o := tiny(t)
+		o.Source = SourceDeepInversion
+		o.Synth = synth.ImageOptions{Count: 16, Batch: 8, Steps: 60, LR: 0.1, Class: c.class, BN: c.bn}
+		var warnings []string
+		o.Warn = func(text string) { warnings = append(warnings, text) }
+		s, err := Synthesize(context.Background(), tinyNet(t), o, 16, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (len(warnings) == 1 && strings.Contains(warnings[0], " of 16 images as they were drawn")) != c.warns || !c.warns && warnings != nil {
+			t.Errorf("%+v: warnings %q", c, warnings)
+		}
+		if (s.Labels != nil) != (c.class != 0) {
+			t.Errorf("%+v: labels %v", c, s.Labels)
 		}
 	}
 }

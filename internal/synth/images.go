@@ -3,6 +3,7 @@ package synth
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"zaq/internal/checkpoint"
 	"zaq/internal/engine"
@@ -64,7 +65,7 @@ type Images struct {
 	// Done are finished images as the network takes them: of each the numbers [H, W, C] of all inputs, one input behind the
 	// other.
 	Done []float32
-	// Labels are the classes of finished images; nil for ZeroQ, which knows none.
+	// Labels are the classes of finished images; nil where they were not made of any, as those of ZeroQ.
 	Labels []int
 }
 
@@ -78,7 +79,7 @@ func NewImages(o ImageOptions, inputs []Input, see func(g *engine.Graph, images 
 		m.jitter = &engine.Jitter{}
 	}
 	g := engine.NewTrainingGraph()
-	var all, raw, maps []*engine.Tensor
+	var all, maps []*engine.Tensor // what the network sees, and of maps the standardised pixels
 	var trained []*engine.Param
 	for i, in := range inputs {
 		n := in.H * in.W * in.C
@@ -89,11 +90,11 @@ func NewImages(o ImageOptions, inputs []Input, see func(g *engine.Graph, images 
 			all = append(all, v)
 			continue
 		}
-		x := paint(g, v, in.Pixels, false)
+		trained = append(trained, pixels)
 		if m.jitter != nil {
-			x = g.Jitter("jitter", x, m.jitter)
+			v = g.Jitter("jitter", v, m.jitter)
 		}
-		trained, raw, maps, all = append(trained, pixels), append(raw, v), append(maps, x), append(all, x)
+		maps, all = append(maps, v), append(all, paint(g, v, in.Pixels, false))
 	}
 	s, err := see(g, all)
 	if err != nil {
@@ -103,7 +104,7 @@ func NewImages(o ImageOptions, inputs []Input, see func(g *engine.Graph, images 
 		return nil, fmt.Errorf("no statistics to optimise images by")
 	}
 	if o.Kind == ZeroQ {
-		m.zeroQ(g, raw, s)
+		m.zeroQ(g, maps, s)
 	} else if err := m.deepInversion(g, maps, s); err != nil {
 		return nil, err
 	}
@@ -123,9 +124,9 @@ func (m *Images) beta1() float64 {
 }
 
 // zeroQ adds ZeroQ's objective: the statistics of each image, those of its own pixels among them.
-func (m *Images) zeroQ(g *engine.Graph, raw []*engine.Tensor, s Seen) {
+func (m *Images) zeroQ(g *engine.Graph, maps []*engine.Tensor, s Seen) {
 	var at []engine.PreNorm
-	for _, x := range raw {
+	for _, x := range maps {
 		own := &engine.Stats{Mean: make([]float32, x.C), Var: make([]float32, x.C), Epsilon: 1e-6}
 		for c := range own.Var {
 			own.Var[c] = 1
@@ -138,9 +139,16 @@ func (m *Images) zeroQ(g *engine.Graph, raw []*engine.Tensor, s Seen) {
 
 // deepInversion adds DeepInversion's, without the terms whose factor is 0. maps are the images of each input as they were
 // shifted.
+//
+// Factors were published for networks of standardised pixels. So that they mean the same to one that takes 0..255, whose first
+// layer is as much larger, statistics are in units of their layer's deviation, and smoothness and norm those of standardised
+// pixels: all else would drown the classes.
 func (m *Images) deepInversion(g *engine.Graph, maps []*engine.Tensor, s Seen) error {
 	bn := g.BNMatchBy(engine.BNNorms, "BN statistics", s.PreNorm)
 	bn.Weights[0] = 10
+	for l, at := range s.PreNorm {
+		bn.Scales[l] = deviation(at.Stats)
+	}
 	add := func(coef float64, loss func() *engine.Loss) {
 		if coef != 0 {
 			m.terms = append(m.terms, engine.Term{Loss: loss(), Coef: coef})
@@ -151,7 +159,7 @@ func (m *Images) deepInversion(g *engine.Graph, maps []*engine.Tensor, s Seen) e
 		add(m.o.TV, func() *engine.Loss { return g.TotalVariation("total variation", x) })
 		add(m.o.L2, func() *engine.Loss { return g.MeanNorm("norm", x) })
 	}
-	if s.Logits != nil {
+	if s.Logits != nil && m.o.Class != 0 {
 		m.classes = s.Logits.Len()
 		add(m.o.Class, func() *engine.Loss { return g.CrossEntropy("cross-entropy", s.Logits, m.labels, 0) })
 	}
@@ -164,6 +172,16 @@ func (m *Images) deepInversion(g *engine.Graph, maps []*engine.Tensor, s Seen) e
 		return fmt.Errorf("all terms of the images' objective are left out")
 	}
 	return nil
+}
+
+// deviation is that of a layer's channels: the root of their mean variance. One for each would give those that are nearly
+// constant, of which networks have some, more weight than all others.
+func deviation(s *engine.Stats) float64 {
+	sum := float64(s.Epsilon) // which is in every channel's, and keeps it above 0
+	for _, v := range s.Var {
+		sum += float64(v) / float64(len(s.Var))
+	}
+	return math.Sqrt(sum)
 }
 
 // Total is the number of steps for all batches, and Step that of those done.
