@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,9 +15,10 @@ import (
 )
 
 const sweepUsage = `Quantize models by methods at precisions for seeds, evaluate every file, and write tables of mean and deviation.
-Finished cells are kept: the same command goes on where a run was stopped. A cell that fails does not keep
-others from being made, and is tried again the next time. Where the model, its preprocessing or images have changed
-since, a cell is refused. Cells go by the names of models without folders. One sweep at a time works in a folder.
+Finished cells are kept: the same command goes on where a run was stopped. A cell that fails, or a model that cannot be
+evaluated, does not keep others from being made, and is tried again the next time. Where the model, its preprocessing
+or images have changed since, a cell is refused. Cells go by the names of models without folders. One sweep at a time
+works in a folder.
 
 Usage:
     zaq sweep --models A.onnx,B.onnx --methods rtn,zaq --data SPEC -o DIR [FLAGS]
@@ -122,108 +121,6 @@ func mergeFlags(cmd *cobra.Command) (err error) {
 		}
 	})
 	return err
-}
-
-func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
-	models, named := map[string]*zaq.Model{}, map[string]string{}
-	for _, path := range o.models {
-		if other, ok := named[stem(path)]; ok && other != path {
-			return usageErrorf("--models: %s and %s have the same name, by which cells go", other, path)
-		}
-		named[stem(path)] = path
-		m, err := a.load(path, &o.preprocess)
-		if err != nil {
-			return err
-		}
-		models[path] = m
-	}
-	tasks, err := o.part(slices.DeleteFunc(tasks, func(t *task) bool {
-		return t.again && !models[t.model].Draws(t.Options)
-	}))
-	if err != nil {
-		return err
-	}
-	if err := distinct(tasks); err != nil {
-		return err
-	}
-	if o.images, err = zaq.DataDigest(o.data, o.limit); err != nil {
-		return err
-	}
-	if o.folder, err = os.Getwd(); err != nil {
-		return err
-	}
-	files := filepath.Join(o.output, "files")
-	if err := os.MkdirAll(files, 0o755); err != nil {
-		return err
-	}
-	unlock, err := sweep.Lock(o.output)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	earlier, err := sweep.Load(o.output) // perhaps of another grid: tables are of all that is there
-	if err != nil {
-		return err
-	}
-	var cells []*sweep.Cell
-	finish := func(c *sweep.Cell) error {
-		cells = append(cells, c)
-		return sweep.Write(o.output, sweep.With(cells, earlier))
-	}
-	var failed []error
-	fail := func(i int, c *sweep.Cell, err error) {
-		a.log.Warn("cell failed", "number", i+1, "of", len(tasks), "name", c.Name(), "error", err)
-		failed = append(failed, fmt.Errorf("cell %s: %w", c.Name(), err))
-	}
-	own := inputs{}
-	floats := map[*zaq.Model]bool{} // those whose cell is done
-	for i, t := range tasks {
-		m := models[t.model]
-		if !floats[m] {
-			floats[m] = true
-			c, err := a.floatCell(ctx, m, o)
-			if err != nil {
-				return err
-			}
-			if err := finish(c); err != nil {
-				return err
-			}
-		}
-		c := t.cell(m, o)
-		if c.Inputs, err = own.digest(m, t.Options); err != nil {
-			fail(i, c, err)
-			continue
-		}
-		done, err := sweep.Find(o.output, c)
-		if err != nil {
-			return err
-		}
-		if done == nil {
-			err := a.sweepCell(ctx, m, o, t, c, filepath.Join(files, c.Name()+".onnx"))
-			var q *quantizeError
-			switch {
-			case err == nil:
-			case ctx.Err() == nil && errors.As(err, &q):
-				fail(i, c, q.err)
-				continue
-			default:
-				return fmt.Errorf("cell %s: %w", c.Name(), err)
-			}
-			done = c
-		}
-		a.log.Info("cell done", "number", i+1, "of", len(tasks), "name", done.Name(), "top1", fmt.Sprintf("%.2f", done.Accuracy()))
-		if err := finish(done); err != nil {
-			return err
-		}
-	}
-	if err := sweep.Markdown(a.stdout, sweep.Rows(cells)); err != nil || len(failed) == 0 {
-		return err
-	}
-	// In words: an option that one model cannot have is no wrong command line.
-	return &zaq.HintError{
-		Err:    fmt.Errorf("%d of %d cells failed, first %v", len(failed), len(tasks), failed[0]),
-		Advice: zaq.Hint(failed[0]),
-	}
 }
 
 // mergeSweeps joins parts of a grid.

@@ -17,11 +17,19 @@ import (
 	"zaq/internal/sweep"
 )
 
-// quantizeError is what a method says of a model: other cells may fare better.
-type quantizeError struct{ err error }
+// cellError is what a method, or an evaluation, says of a model: other cells may fare better.
+type cellError struct{ err error }
 
-func (e *quantizeError) Error() string { return e.err.Error() }
-func (e *quantizeError) Unwrap() error { return e.err }
+func (e *cellError) Error() string { return e.err.Error() }
+func (e *cellError) Unwrap() error { return e.err }
+
+// ofCell makes an error one of the cell alone, unless it is about the folder that all cells go to.
+func ofCell(err error, folder string) error {
+	if err == nil || ofFolder(err, folder) {
+		return err
+	}
+	return &cellError{err}
+}
 
 // ofFolder reports whether an error is about writing below a folder, or about a full disk: no other cell fares better.
 func ofFolder(err error, folder string) bool {
@@ -70,7 +78,7 @@ func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c
 	e, err := zaq.Evaluate(ctx, m, o.data, zaq.EvalOptions{Limit: o.limit, Progress: p.Update, Log: a.log})
 	p.Done()
 	if err != nil {
-		return err
+		return ofCell(err, o.output)
 	}
 	c.N, c.Top1, c.Version = e.N, e.Top1, zaq.Version()
 	return nil
@@ -97,10 +105,8 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 			return err
 		}
 		return a.sweepCell(ctx, m, o, t, c, path)
-	case err != nil && ofFolder(err, o.output):
-		return err
 	case err != nil:
-		return &quantizeError{err}
+		return ofCell(err, o.output)
 	}
 	c.Start, c.Resumed = r.Steps > 0 && r.Kept == 0, t.Resume
 	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels
