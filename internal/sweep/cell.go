@@ -4,6 +4,7 @@
 package sweep
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,13 +54,23 @@ func (c *Cell) Accuracy() float64 { return 100 * float64(c.Top1) / float64(c.N) 
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9.=-]+`)
 
-// Name is the cell's name among files.
+// longestName is what a name among files may be: 255 bytes on most systems, less what writers put around it. Up to there, names
+// are as they always were.
+const longestName = 255 - len("..01234567.tmp") - len(".json")
+
+// Name is the cell's name among files. Where it would be too long for one, a digest of all of it takes the place of the rest.
 func (c *Cell) Name() string {
 	parts := []string{c.Model, c.Method}
 	if c.Method != Float {
 		parts = append(parts, c.Scheme, c.Precision, fmt.Sprint("seed", c.Seed))
 	}
-	return strings.Trim(unsafeName.ReplaceAllString(strings.Join(parts, "_"), "_"), "_")
+	whole := strings.Join(parts, "_")
+	name := strings.Trim(unsafeName.ReplaceAllString(whole, "_"), "_")
+	if len(name) <= longestName {
+		return name
+	}
+	end := fmt.Sprintf("_%.16x", sha256.Sum256([]byte(whole)))
+	return name[:longestName-len(end)] + end
 }
 
 // same reports whether two cells are about the same work.

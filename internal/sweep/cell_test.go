@@ -85,6 +85,30 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// Names that are too long for a file are cut, and still tell cells apart; all others are what they were in earlier versions.
+func TestLongNames(t *testing.T) {
+	if got := sample().Name(); got != "net_zaq_deploy_w4a4_seed1" {
+		t.Errorf("name %s", got)
+	}
+	dir := t.TempDir()
+	known := map[string]bool{}
+	for n := 190; n < 300; n++ {
+		for _, path := range []string{"/", "_"} {
+			c := changed(func(c *Cell) { c.Method = "ft --data cifar10:" + path + strings.Repeat("x", n) })
+			name := c.Name()
+			if whole := "net_ft_--data_cifar10_" + strings.Repeat("x", n) + "_deploy_w4a4_seed1"; len(whole) <= longestName && name != whole {
+				t.Errorf("%d: name %s", n, name)
+			} else if len(whole) > longestName && known[name] {
+				t.Errorf("%d: two cells are called %s", n, name)
+			}
+			known[name] = true
+			if err := Save(dir, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestLoadDamaged(t *testing.T) {
 	dir := t.TempDir()
 	if err := Save(dir, sample()); err != nil {
