@@ -27,6 +27,7 @@ type Cell struct {
 	Scheme    string `json:"scheme,omitempty"`
 	Precision string `json:"precision,omitempty"`
 	Seed      uint64 `json:"seed"`
+	Fixed     bool   `json:"fixed,omitempty"`  // no random number is drawn, so that every seed gives this; cells of earlier versions do not say
 	Data      string `json:"data"`             // what it was evaluated on
 	Pixels    string `json:"pixels,omitempty"` // digest of how they become the input; cells of earlier versions have none
 	Images    string `json:"images,omitempty"` // digest of what it was evaluated on, likewise
@@ -139,6 +140,7 @@ func Find(dir string, c *Cell) (*Cell, error) {
 	if err != nil {
 		return nil, err
 	}
+	got.Fixed = c.Fixed // where an earlier version did not say
 	return got, nil
 }
 

@@ -3,6 +3,8 @@ package sweep
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,5 +151,31 @@ func TestTables(t *testing.T) {
 		if got := strings.Join(lines[i][len(lines[i])-3:], ","); got != want {
 			t.Errorf("line %d ends in %s, want %s", i, got, want)
 		}
+	}
+}
+
+// Seeds of a method that draws nothing are one, however they came together; those of an earlier version, which do not say,
+// count as they did. Seeds are in order up to the largest.
+func TestRowsOfSeeds(t *testing.T) {
+	seed := func(seed uint64, fixed bool) *Cell {
+		return changed(func(c *Cell) { c.Seed, c.Fixed, c.Command = seed, fixed, fmt.Sprint(seed) })
+	}
+	for _, test := range []struct {
+		name    string
+		cells   []*Cell
+		seeds   int
+		command string // of the first
+	}{
+		{"drawn", []*Cell{seed(2, false), seed(1, false)}, 2, "1"},
+		{"fixed", []*Cell{seed(2, true), seed(1, true)}, 1, "1"},
+		{"fixed, one of an earlier version", []*Cell{seed(1, false), seed(2, true)}, 1, "1"},
+		{"far apart", []*Cell{seed(1<<63+1, false), seed(1, false), seed(math.MaxUint64, false)}, 3, "1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			rows := Rows(test.cells)
+			if len(rows) != 1 || rows[0].Seeds != test.seeds || rows[0].Command != test.command {
+				t.Errorf("%+v", rows)
+			}
+		})
 	}
 }

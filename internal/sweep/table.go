@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -51,8 +52,11 @@ func Rows(cells []*Cell) []Row {
 	var rows []Row
 	for _, key := range order {
 		group := groups[key]
-		slices.SortFunc(group, func(a, b *Cell) int { return int(int64(a.Seed) - int64(b.Seed)) })
+		slices.SortFunc(group, func(a, b *Cell) int { return cmp.Compare(a.Seed, b.Seed) })
 		first := group[0]
+		if slices.ContainsFunc(group, func(c *Cell) bool { return c.Fixed }) {
+			group = group[:1] // the others are the same once more, and no sample of anything
+		}
 		r := Row{
 			Model: first.Model, Scheme: first.Scheme, Precision: first.Precision, Method: first.Method, Seeds: len(group),
 			Float: float[first.Model], Steps: first.Steps, Bytes: first.Bytes, Command: first.Command, Folder: first.Folder,
