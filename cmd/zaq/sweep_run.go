@@ -58,6 +58,12 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err != nil {
 		return err
 	}
+	if err := sweep.Begin(o.output, earlier); err != nil {
+		return err
+	}
+	if len(tasks) == 0 {
+		a.log.Warn("this part of the grid has no cells: there are fewer than parts", "shard", o.shard)
+	}
 	g := &grid{app: a, o: o, tasks: tasks, models: models, own: inputs{}, earlier: earlier, evaluated: map[*zaq.Model]error{}}
 	for i, t := range tasks {
 		if err := g.run(ctx, i, t); err != nil {

@@ -109,6 +109,21 @@ func With(cells, others []*Cell) []*Cell {
 // folder is where the cells of a grid lie.
 const folder = "cells"
 
+// Begin makes a folder one of a sweep, with tables of what is there: perhaps of nothing, where all cells fail or a part of a grid
+// has none.
+func Begin(dir string, cells []*Cell) error {
+	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+		return err
+	}
+	return Write(dir, cells)
+}
+
+// Begun reports whether a folder is one of a sweep.
+func Begun(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, folder))
+	return err == nil && info.IsDir()
+}
+
 // Save writes a finished cell.
 func Save(dir string, c *Cell) error {
 	path := filepath.Join(dir, folder)
@@ -177,7 +192,7 @@ func Load(dir string) ([]*Cell, error) {
 	return cells, nil
 }
 
-// Merge joins the cells of several folders. The same cell twice counts once, if both did alike.
+// Merge joins the cells of several folders, of which some may have none. The same cell twice counts once, if both did alike.
 func Merge(dirs []string) ([]*Cell, error) {
 	var all []*Cell
 	from := map[string]string{}
@@ -187,7 +202,7 @@ func Merge(dirs []string) ([]*Cell, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(cells) == 0 {
+		if len(cells) == 0 && !Begun(dir) {
 			return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
 		}
 		for _, c := range cells {

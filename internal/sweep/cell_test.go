@@ -111,6 +111,23 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
+// A part of a grid may be empty; a folder that no sweep made is another matter.
+func TestMergeEmpty(t *testing.T) {
+	full, empty := t.TempDir(), t.TempDir()
+	if err := Save(full, sample()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Merge([]string{full, empty}); err == nil {
+		t.Error("any folder is merged")
+	}
+	if err := Begin(empty, nil); err != nil {
+		t.Fatal(err)
+	}
+	if cells, err := Merge([]string{full, empty}); err != nil || len(cells) != 1 {
+		t.Errorf("%d cells, %v", len(cells), err)
+	}
+}
+
 func TestLoadDamaged(t *testing.T) {
 	dir := t.TempDir()
 	if err := Save(dir, sample()); err != nil {
