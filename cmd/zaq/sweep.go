@@ -128,16 +128,10 @@ func (a *app) mergeSweeps(dirs []string, output string) error {
 	if len(dirs) == 0 {
 		return usageErrorf("sweep merge: which folders?")
 	}
-	there, err := sweep.Load(output) // nothing of it is lost
-	if err != nil {
-		return err
-	}
-	if len(there) > 0 && !slices.Contains(dirs, output) {
-		dirs = append(dirs, output)
-	}
-	cells, err := sweep.Merge(dirs)
-	if err != nil {
-		return err
+	for _, dir := range dirs { // before a folder is made
+		if !sweep.Begun(dir) {
+			return fmt.Errorf("%s: holds no cells of a sweep", dir)
+		}
 	}
 	if err := os.MkdirAll(output, 0o755); err != nil {
 		return err
@@ -147,12 +141,19 @@ func (a *app) mergeSweeps(dirs []string, output string) error {
 		return err
 	}
 	defer unlock()
+	if sweep.Begun(output) && !slices.Contains(dirs, output) { // nothing of it is lost
+		dirs = append(dirs, output)
+	}
+	cells, err := sweep.Merge(dirs)
+	if err != nil {
+		return err
+	}
 	for _, c := range cells {
 		if err := sweep.Save(output, c); err != nil {
 			return err
 		}
 	}
-	if err := sweep.Write(output, cells); err != nil {
+	if err := sweep.Begin(output, cells); err != nil {
 		return err
 	}
 	rows := sweep.Rows(cells)

@@ -192,7 +192,7 @@ func Load(dir string) ([]*Cell, error) {
 	return cells, nil
 }
 
-// Merge joins the cells of several folders, of which some may have none. The same cell twice counts once, if both did alike.
+// Merge joins the cells of several folders of sweeps. The same cell twice counts once, if both did alike.
 func Merge(dirs []string) ([]*Cell, error) {
 	var all []*Cell
 	from := map[string]string{}
@@ -201,9 +201,6 @@ func Merge(dirs []string) ([]*Cell, error) {
 		cells, err := Load(dir)
 		if err != nil {
 			return nil, err
-		}
-		if len(cells) == 0 && !Begun(dir) {
-			return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
 		}
 		for _, c := range cells {
 			name := c.Name()
