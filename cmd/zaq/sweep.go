@@ -31,7 +31,8 @@ Usage:
         --precision LIST    w4a4 unless told
         --scheme LIST       deploy unless told
         --seeds LIST        of methods that draw random numbers; of others the first; 1 unless told
-        --data SPEC         labelled test images, as for zaq eval; no method sees them
+        --data SPEC         labelled test images, as for zaq eval; a cell whose method would see them, through --data
+                            or --calib of its own, is refused, and the table counts stray ones, up to one in a hundred
         --limit N           only the first N of them
         --shard I/N         only every N-th cell, from the I-th on: parts for several machines, joined by merge
 ` + preprocessUsage + `
@@ -47,7 +48,8 @@ type sweepOptions struct {
 	limit                                int
 	preprocess                           preprocessFlags
 
-	images, folder string // digest of the test images; where the command is run
+	images *zaq.TestImages // of data
+	folder string          // where the command is run
 }
 
 func (o *sweepOptions) addFlags(flags *pflag.FlagSet) {

@@ -38,23 +38,26 @@ func ofFolder(err error, folder string) bool {
 }
 
 // inputs finds out which images of the user's own the methods look at, reading each set once.
-type inputs map[string]string
+type inputs map[string]inputsResult
 
-func (in inputs) digest(m *zaq.Model, o zaq.Options) (string, error) {
+type inputsResult struct {
+	own zaq.OwnImages
+	err error
+}
+
+func (in inputs) of(m *zaq.Model, o zaq.Options, test *zaq.TestImages) (zaq.OwnImages, error) {
 	key := strings.Join([]string{m.Path(), o.CalibrationDir, o.Data}, "\x00")
-	if d, ok := in[key]; ok {
-		return d, nil
+	r, ok := in[key]
+	if !ok {
+		r.own, r.err = m.OwnImages(o, test)
+		in[key] = r
 	}
-	d, err := m.ImagesDigest(o)
-	if err == nil {
-		in[key] = d
-	}
-	return d, err
+	return r.own, r.err
 }
 
 // floatCell evaluates a model as it is.
 func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
-	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m), Images: o.images, Folder: o.folder}
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m), Images: o.images.Digest, Folder: o.folder}
 	c.Command = fmt.Sprintf("zaq eval %s --data %s%s", quoted(m.Path()), quoted(o.data), o.preprocess.String())
 	if o.limit > 0 {
 		c.Command += " --limit " + strconv.Itoa(o.limit)

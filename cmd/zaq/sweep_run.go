@@ -40,7 +40,7 @@ func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
 	if err := distinct(tasks); err != nil {
 		return err
 	}
-	if o.images, err = zaq.DataDigest(o.data, o.limit); err != nil {
+	if o.images, err = zaq.SumTestImages(o.data, o.limit); err != nil {
 		return err
 	}
 	if o.folder, err = os.Getwd(); err != nil {
@@ -102,11 +102,12 @@ func (g *grid) run(ctx context.Context, i int, t *task) error {
 		g.failed = append(g.failed, fmt.Errorf("cell %s: %w", c.Name(), err))
 		return nil
 	}
-	var err error
-	if c.Inputs, err = g.own.digest(m, t.Options); err != nil {
+	own, err := g.own.of(m, t.Options, g.o.images)
+	if err != nil {
 		g.fail(i, c, err)
 		return nil
 	}
+	c.Inputs, c.Seen = own.Digest, own.Seen
 	done, err := sweep.Find(g.o.output, c)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ type Cell struct {
 	Pixels    string `json:"pixels,omitempty"` // digest of how they become the input; cells of earlier versions have none
 	Images    string `json:"images,omitempty"` // digest of what it was evaluated on, likewise
 	Inputs    string `json:"inputs,omitempty"` // digest of the images of the user's own that the method looks at, likewise
+	Seen      int    `json:"seen,omitempty"`   // how many of these images are among those it was evaluated on; cells of earlier versions do not say
 
 	N         int     `json:"n"` // images
 	Top1      int     `json:"top1"`
@@ -155,7 +156,7 @@ func Find(dir string, c *Cell) (*Cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	got.Fixed = c.Fixed // where an earlier version did not say
+	got.Fixed, got.Seen = c.Fixed, c.Seen // where an earlier version did not say
 	return got, nil
 }
 

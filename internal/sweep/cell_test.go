@@ -146,13 +146,13 @@ func TestTables(t *testing.T) {
 	cells := []*Cell{
 		{Model: "net", Method: Float, N: 10, Top1: 10},
 		changed(func(c *Cell) { c.Steps, c.Start, c.Seconds, c.Folder, c.Version = 800, true, 7, "/here", "v1" }),
-		changed(func(c *Cell) { c.Seed, c.Steps, c.Seconds, c.Resumed = 2, 800, 3, true }),
+		changed(func(c *Cell) { c.Seed, c.Steps, c.Seconds, c.Resumed, c.Seen = 2, 800, 3, true, 4 }),
 	}
 	var md, table bytes.Buffer
 	if err := Markdown(&md, Rows(cells)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 90.00 ± 0.00 | 100.00 | 10.00 | 800, start kept 1 times |", "| 5+ |", "    # in /here:\n    zaq quantize net.onnx\n"} {
+	for _, want := range []string{"| 90.00 ± 0.00, 4 images seen | 100.00 | 10.00 | 800, start kept 1 times |", "| 5+ |", "    # in /here:\n    zaq quantize net.onnx\n"} {
 		if !strings.Contains(md.String(), want) {
 			t.Errorf("no %q in\n%s", want, md.String())
 		}

@@ -21,9 +21,10 @@ type Row struct {
 	Precision string  `json:"precision"`
 	Method    string  `json:"method"`
 	Seeds     int     `json:"seeds"`
-	Mean      float64 `json:"mean"`      // top-1 in percent
-	Deviation float64 `json:"deviation"` // over seeds; 0 for one
-	Float     float64 `json:"float"`     // of the model as it is; 0 where that was not measured
+	Mean      float64 `json:"mean"`           // top-1 in percent
+	Deviation float64 `json:"deviation"`      // over seeds; 0 for one
+	Float     float64 `json:"float"`          // of the model as it is; 0 where that was not measured
+	Seen      int     `json:"seen,omitempty"` // stray test images that the method saw, at most
 	Steps     int     `json:"steps"`
 	Starts    int     `json:"starts_kept,omitempty"` // seeds of which no step was of use
 	Bytes     int64   `json:"bytes"`
@@ -66,6 +67,7 @@ func Rows(cells []*Cell) []Row {
 			accuracies = append(accuracies, c.Accuracy())
 			r.Seconds += c.Seconds / float64(len(group))
 			r.Resumed = r.Resumed || c.Resumed
+			r.Seen = max(r.Seen, c.Seen)
 			if c.Start {
 				r.Starts++
 			}
@@ -79,12 +81,16 @@ func Rows(cells []*Cell) []Row {
 	return rows
 }
 
-// accuracy writes a mean with its deviation.
+// accuracy writes a mean with its deviation, and what speaks against it.
 func (r *Row) accuracy() string {
-	if r.Seeds == 1 {
-		return fmt.Sprintf("%.2f", r.Mean)
+	text := fmt.Sprintf("%.2f", r.Mean)
+	if r.Seeds > 1 {
+		text += fmt.Sprintf(" ± %.2f", r.Deviation)
 	}
-	return fmt.Sprintf("%.2f ± %.2f", r.Mean, r.Deviation)
+	if r.Seen > 0 {
+		text += fmt.Sprintf(", %d images seen", r.Seen)
+	}
+	return text
 }
 
 // steps writes how often Q was updated, and where that was for nothing.
