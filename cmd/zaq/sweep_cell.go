@@ -96,17 +96,15 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 		kept, err := filepath.Glob(filepath.Join(state, "*.ckpt"))
 		t.Resume = err == nil && len(kept) > 0
 	}
-	p := a.progress()
-	t.Progress, t.Log = p.Update, a.log
 	begin := time.Now()
-	r, err := zaq.Quantize(ctx, m, t.Options)
-	p.Done()
+	r, err := a.runQuantize(ctx, m, &t.quantizeOptions)
 	switch {
 	case err != nil && t.Resume && errors.As(err, new(*checkpoint.Error)):
 		a.log.Warn("the state of an earlier run cannot be taken up, the cell begins anew", "name", c.Name(), "error", err)
 		if err := os.RemoveAll(state); err != nil {
 			return err
 		}
+		t.given = nil // what was said of them
 		return a.sweepCell(ctx, m, o, t, c, path)
 	case err != nil:
 		return ofCell(err, o.output)
