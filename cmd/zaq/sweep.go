@@ -24,13 +24,14 @@ Usage:
     zaq sweep --models A.onnx,B.onnx --methods rtn,zaq --data SPEC -o DIR [FLAGS]
     zaq sweep merge DIR... -o DIR
 
-    -o, --output DIR        results.md, .csv and .json, cells/ with one file each, and the quantized models in files/
+    -o, --output DIR        results.md, a row for each method over its seeds; .csv, a line for each cell; .json, both;
+                            cells/ with one file each, and the quantized models in files/
         --models LIST       ONNX files
         --methods LIST      of zaq quantize, each with flags of its own: rtn,'zaq --alpha 0','ft --data cifar10:DIR';
                             a word with spaces in single quotes: "ft --data 'csv:my images.csv'"
         --precision LIST    w4a4 unless told
         --scheme LIST       deploy unless told
-        --seeds LIST        of methods that draw random numbers; of others the first; 1 unless told
+        --seeds LIST        of methods that draw random numbers; others count once; 1 unless told
         --data SPEC         labelled test images, as for zaq eval; a cell whose method would see them, through --data
                             or --calib of its own, is refused, and the table counts stray ones, up to one in a hundred
         --limit N           only the first N of them

@@ -167,12 +167,26 @@ func read(path string) (*Cell, error) {
 	}
 	c := &Cell{}
 	if err := json.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, &DamagedError{path, err}
 	}
 	if c.N < 1 || c.Top1 < 0 || c.Top1 > c.N || c.Model == "" || c.Method == "" {
-		return nil, fmt.Errorf("%s: is no cell of a sweep", path)
+		return nil, &DamagedError{path, errors.New("is no cell of a sweep")}
 	}
 	return c, nil
+}
+
+// A DamagedError is a file among the cells that is none: what Save writes is whole, so that something else was there since.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *DamagedError) Hint() string {
+	return "remove " + e.Path + ": the sweep that made the cell makes it again"
 }
 
 // Load reads the cells of a folder, in order of their names; there may be none.

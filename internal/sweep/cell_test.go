@@ -3,6 +3,7 @@ package sweep
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -142,6 +143,26 @@ func TestLoadDamaged(t *testing.T) {
 	}
 }
 
+// A finished cell that is damaged comes with advice: it is made again when it is gone.
+func TestFindDamaged(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "half": `{"model": "net", "sha`, "of something else": "{}"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := Save(dir, sample()); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, folder, sample().Name()+".json")
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Find(dir, sample())
+			if e := (*DamagedError)(nil); !errors.As(err, &e) || !strings.Contains(e.Hint(), "remove "+path) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
 func TestTables(t *testing.T) {
 	cells := []*Cell{
 		{Model: "net", Method: Float, N: 10, Top1: 10},
@@ -164,8 +185,10 @@ func TestTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"float,resumed,version", "100.00,false,", "100.00,false,v1", "100.00,true,"} {
-		if got := strings.Join(lines[i][len(lines[i])-3:], ","); got != want {
+	for i, want := range []string{
+		"float,resumed,version,top1_percent,folder,seen", "100.00,false,,100.00,,0", "100.00,false,v1,90.00,/here,0", "100.00,true,,90.00,,4",
+	} {
+		if got := strings.Join(lines[i][len(lines[i])-6:], ","); got != want {
 			t.Errorf("line %d ends in %s, want %s", i, got, want)
 		}
 	}

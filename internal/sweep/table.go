@@ -138,10 +138,10 @@ func Markdown(w io.Writer, rows []Row) error {
 	return err
 }
 
-// CSV writes a line for each cell.
+// CSV writes a line for each cell: top1 counts images, top1_percent and float are percentages.
 func CSV(w io.Writer, cells []*Cell) error {
 	c := csv.NewWriter(w)
-	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed", "version"}}
+	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed", "version", "top1_percent", "folder", "seen"}}
 	float := map[string]string{} // in percent, as in the other tables; "" where it was not measured
 	for _, x := range cells {
 		if x.Method == Float {
@@ -152,6 +152,7 @@ func CSV(w io.Writer, cells []*Cell) error {
 		lines = append(lines, []string{
 			x.Model, x.Scheme, x.Precision, x.Method, fmt.Sprint(x.Seed), fmt.Sprint(x.Top1), fmt.Sprint(x.N), fmt.Sprint(x.Agreement),
 			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command, float[x.Model], fmt.Sprint(x.Resumed), x.Version,
+			fmt.Sprintf("%.2f", x.Accuracy()), x.Folder, fmt.Sprint(x.Seen),
 		})
 	}
 	return c.WriteAll(lines)
