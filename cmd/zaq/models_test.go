@@ -176,12 +176,16 @@ func volume(dims []int64) int64 {
 }
 
 // writeImages writes images of random pixels and labels in CIFAR-10's binary form: a label, then 3072 bytes.
-func writeImages(path, count string) error {
+func writeImages(path, count, seed string) error {
 	n, err := strconv.Atoi(count)
 	if err != nil {
 		return err
 	}
-	rng := rand.New(rand.NewPCG(3, 4))
+	s, err := strconv.ParseUint(seed, 10, 64)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(s, 4))
 	data := make([]byte, 3073*n)
 	for i := range data {
 		data[i] = byte(rng.Uint32())

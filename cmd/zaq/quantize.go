@@ -191,23 +191,11 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	if err := checkOutput(o.output, m.Files()...); err != nil {
 		return err
 	}
-	for _, name := range o.given {
-		if reason := m.Unused(o.Options, name); reason != "" { // no error: flags may be for many models
-			a.log.Warn("--" + name + " is not looked at: " + reason)
-		}
-	}
-	p := a.progress()
-	o.Progress, o.Log = p.Update, a.log
 	if o.profile {
 		o.Profile = &zaq.Profile{}
 		defer a.printProfile(o.Profile)
 	}
-	if o.Memory > 0 {
-		// Without this, garbage may be as much again as what is in use.
-		debug.SetMemoryLimit(o.Memory - o.Memory/8)
-	}
-	r, err := zaq.Quantize(ctx, m, o.Options)
-	p.Done()
+	r, err := a.runQuantize(ctx, m, o)
 	if err != nil {
 		return err
 	}
@@ -226,6 +214,24 @@ func (a *app) quantize(ctx context.Context, model string, o *quantizeOptions) er
 	}
 	_, err = fmt.Fprintf(a.stdout, "\nwrote %s, %s\n", o.output, report.Size(int64(r.Len())))
 	return err
+}
+
+// runQuantize quantizes as the flags say, of which it names those that the model has no use for: it is no error, as flags may be
+// for many models.
+func (a *app) runQuantize(ctx context.Context, m *zaq.Model, o *quantizeOptions) (*zaq.Result, error) {
+	for _, name := range o.given {
+		if reason := m.Unused(o.Options, name); reason != "" {
+			a.log.Warn("--" + name + " is not looked at: " + reason)
+		}
+	}
+	if o.Memory > 0 {
+		// Without this, garbage may be as much again as what is in use.
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(o.Memory - o.Memory/8))
+	}
+	p := a.progress()
+	defer p.Done()
+	o.Progress, o.Log = p.Update, a.log
+	return zaq.Quantize(ctx, m, o.Options)
 }
 
 // worstLayers is how many layers a table of costs shows; --json has all.

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 //	status N zaq ARGS...      run zaq, which must exit with N; after a failure stderr must hold one line
 //	                          "error: ..." and no more than one "hint: ..."
 //	model KIND FILE           write a small network, see models_test.go
-//	images FILE N             write N images in CIFAR-10's form
+//	images FILE N [SEED]      write N images in CIFAR-10's form
 //	pngs DIR N                write N images of 32 x 32 pixels as PNG files
 //	truncate FROM TO N        copy the first N bytes of a file
 //	empty DIR                 DIR must exist and hold nothing, hidden files included
@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":   status,
 			"model":    command(2, func(ts *testscript.TestScript, a []string) error { return writeModel(a[0], ts.MkAbs(a[1])) }),
-			"images":   command(2, func(ts *testscript.TestScript, a []string) error { return writeImages(ts.MkAbs(a[0]), a[1]) }),
+			"images":   images,
 			"array":    command(2, func(ts *testscript.TestScript, a []string) error { return writeArray(a[0], ts.MkAbs(a[1])) }),
 			"pngs":     command(2, func(ts *testscript.TestScript, a []string) error { return writePNGs(ts.MkAbs(a[0]), a[1]) }),
 			"truncate": command(3, truncate),
@@ -54,6 +54,13 @@ func command(n int, f func(*testscript.TestScript, []string) error) func(*testsc
 		}
 		ts.Check(f(ts, args))
 	}
+}
+
+func images(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: images FILE N [SEED]")
+	}
+	ts.Check(writeImages(ts.MkAbs(args[0]), args[1], append(args[2:], "3")[0]))
 }
 
 var (

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,22 +15,25 @@ import (
 )
 
 const sweepUsage = `Quantize models by methods at precisions for seeds, evaluate every file, and write tables of mean and deviation.
-Finished cells are kept: the same command goes on where a run was stopped. A cell that fails does not keep
-others from being made, and is tried again the next time. Where the model, its preprocessing or images have changed
-since, a cell is refused. Cells go by the names of models without folders. One sweep at a time works in a folder.
+Finished cells are kept: the same command goes on where a run was stopped. A cell that fails, or a model that cannot be
+evaluated, does not keep others from being made, and is tried again the next time. Where the model, its preprocessing
+or images have changed since, a cell is refused. Cells go by the names of models without folders. One sweep at a time
+works in a folder.
 
 Usage:
     zaq sweep --models A.onnx,B.onnx --methods rtn,zaq --data SPEC -o DIR [FLAGS]
     zaq sweep merge DIR... -o DIR
 
-    -o, --output DIR        results.md, .csv and .json, cells/ with one file each, and the quantized models in files/
+    -o, --output DIR        results.md, a row for each method over its seeds; .csv, a line for each cell; .json, both;
+                            cells/ with one file each, and the quantized models in files/
         --models LIST       ONNX files
         --methods LIST      of zaq quantize, each with flags of its own: rtn,'zaq --alpha 0','ft --data cifar10:DIR';
                             a word with spaces in single quotes: "ft --data 'csv:my images.csv'"
         --precision LIST    w4a4 unless told
         --scheme LIST       deploy unless told
-        --seeds LIST        of methods that draw random numbers; of others the first; 1 unless told
-        --data SPEC         labelled test images, as for zaq eval; no method sees them
+        --seeds LIST        of methods that draw random numbers; others count once; 1 unless told
+        --data SPEC         labelled test images, as for zaq eval; a cell whose method would see them, through --data
+                            or --calib of its own, is refused, and the table counts stray ones, up to one in a hundred
         --limit N           only the first N of them
         --shard I/N         only every N-th cell, from the I-th on: parts for several machines, joined by merge
 ` + preprocessUsage + `
@@ -48,7 +49,8 @@ type sweepOptions struct {
 	limit                                int
 	preprocess                           preprocessFlags
 
-	images, folder string // digest of the test images; where the command is run
+	images *zaq.TestImages // of data
+	folder string          // where the command is run
 }
 
 func (o *sweepOptions) addFlags(flags *pflag.FlagSet) {
@@ -124,123 +126,15 @@ func mergeFlags(cmd *cobra.Command) (err error) {
 	return err
 }
 
-func (a *app) sweep(ctx context.Context, o *sweepOptions, tasks []*task) error {
-	models, named := map[string]*zaq.Model{}, map[string]string{}
-	for _, path := range o.models {
-		if other, ok := named[stem(path)]; ok && other != path {
-			return usageErrorf("--models: %s and %s have the same name, by which cells go", other, path)
-		}
-		named[stem(path)] = path
-		m, err := a.load(path, &o.preprocess)
-		if err != nil {
-			return err
-		}
-		models[path] = m
-	}
-	tasks, err := o.part(slices.DeleteFunc(tasks, func(t *task) bool {
-		return t.again && !models[t.model].Draws(t.Options)
-	}))
-	if err != nil {
-		return err
-	}
-	if err := distinct(tasks); err != nil {
-		return err
-	}
-	if o.images, err = zaq.DataDigest(o.data, o.limit); err != nil {
-		return err
-	}
-	if o.folder, err = os.Getwd(); err != nil {
-		return err
-	}
-	files := filepath.Join(o.output, "files")
-	if err := os.MkdirAll(files, 0o755); err != nil {
-		return err
-	}
-	unlock, err := sweep.Lock(o.output)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	earlier, err := sweep.Load(o.output) // perhaps of another grid: tables are of all that is there
-	if err != nil {
-		return err
-	}
-	var cells []*sweep.Cell
-	finish := func(c *sweep.Cell) error {
-		cells = append(cells, c)
-		return sweep.Write(o.output, sweep.With(cells, earlier))
-	}
-	var failed []error
-	fail := func(i int, c *sweep.Cell, err error) {
-		a.log.Warn("cell failed", "number", i+1, "of", len(tasks), "name", c.Name(), "error", err)
-		failed = append(failed, fmt.Errorf("cell %s: %w", c.Name(), err))
-	}
-	own := inputs{}
-	floats := map[*zaq.Model]bool{} // those whose cell is done
-	for i, t := range tasks {
-		m := models[t.model]
-		if !floats[m] {
-			floats[m] = true
-			c, err := a.floatCell(ctx, m, o)
-			if err != nil {
-				return err
-			}
-			if err := finish(c); err != nil {
-				return err
-			}
-		}
-		c := t.cell(m, o)
-		if c.Inputs, err = own.digest(m, t.Options); err != nil {
-			fail(i, c, err)
-			continue
-		}
-		done, err := sweep.Find(o.output, c)
-		if err != nil {
-			return err
-		}
-		if done == nil {
-			err := a.sweepCell(ctx, m, o, t, c, filepath.Join(files, c.Name()+".onnx"))
-			var q *quantizeError
-			switch {
-			case err == nil:
-			case ctx.Err() == nil && errors.As(err, &q):
-				fail(i, c, q.err)
-				continue
-			default:
-				return fmt.Errorf("cell %s: %w", c.Name(), err)
-			}
-			done = c
-		}
-		a.log.Info("cell done", "number", i+1, "of", len(tasks), "name", done.Name(), "top1", fmt.Sprintf("%.2f", done.Accuracy()))
-		if err := finish(done); err != nil {
-			return err
-		}
-	}
-	if err := sweep.Markdown(a.stdout, sweep.Rows(cells)); err != nil || len(failed) == 0 {
-		return err
-	}
-	// In words: an option that one model cannot have is no wrong command line.
-	return &zaq.HintError{
-		Err:    fmt.Errorf("%d of %d cells failed, first %v", len(failed), len(tasks), failed[0]),
-		Advice: zaq.Hint(failed[0]),
-	}
-}
-
 // mergeSweeps joins parts of a grid.
 func (a *app) mergeSweeps(dirs []string, output string) error {
 	if len(dirs) == 0 {
 		return usageErrorf("sweep merge: which folders?")
 	}
-	there, err := sweep.Load(output) // nothing of it is lost
-	if err != nil {
-		return err
-	}
-	if len(there) > 0 && !slices.Contains(dirs, output) {
-		dirs = append(dirs, output)
-	}
-	cells, err := sweep.Merge(dirs)
-	if err != nil {
-		return err
+	for _, dir := range dirs { // before a folder is made
+		if !sweep.Begun(dir) {
+			return fmt.Errorf("%s: holds no cells of a sweep", dir)
+		}
 	}
 	if err := os.MkdirAll(output, 0o755); err != nil {
 		return err
@@ -250,12 +144,19 @@ func (a *app) mergeSweeps(dirs []string, output string) error {
 		return err
 	}
 	defer unlock()
+	if sweep.Begun(output) && !slices.Contains(dirs, output) { // nothing of it is lost
+		dirs = append(dirs, output)
+	}
+	cells, err := sweep.Merge(dirs)
+	if err != nil {
+		return err
+	}
 	for _, c := range cells {
 		if err := sweep.Save(output, c); err != nil {
 			return err
 		}
 	}
-	if err := sweep.Write(output, cells); err != nil {
+	if err := sweep.Begin(output, cells); err != nil {
 		return err
 	}
 	rows := sweep.Rows(cells)

@@ -17,11 +17,19 @@ import (
 	"zaq/internal/sweep"
 )
 
-// quantizeError is what a method says of a model: other cells may fare better.
-type quantizeError struct{ err error }
+// cellError is what a method, or an evaluation, says of a model: other cells may fare better.
+type cellError struct{ err error }
 
-func (e *quantizeError) Error() string { return e.err.Error() }
-func (e *quantizeError) Unwrap() error { return e.err }
+func (e *cellError) Error() string { return e.err.Error() }
+func (e *cellError) Unwrap() error { return e.err }
+
+// ofCell makes an error one of the cell alone, unless it is about the folder that all cells go to.
+func ofCell(err error, folder string) error {
+	if err == nil || ofFolder(err, folder) {
+		return err
+	}
+	return &cellError{err}
+}
 
 // ofFolder reports whether an error is about writing below a folder, or about a full disk: no other cell fares better.
 func ofFolder(err error, folder string) bool {
@@ -30,23 +38,26 @@ func ofFolder(err error, folder string) bool {
 }
 
 // inputs finds out which images of the user's own the methods look at, reading each set once.
-type inputs map[string]string
+type inputs map[string]inputsResult
 
-func (in inputs) digest(m *zaq.Model, o zaq.Options) (string, error) {
+type inputsResult struct {
+	own zaq.OwnImages
+	err error
+}
+
+func (in inputs) of(m *zaq.Model, o zaq.Options, test *zaq.TestImages) (zaq.OwnImages, error) {
 	key := strings.Join([]string{m.Path(), o.CalibrationDir, o.Data}, "\x00")
-	if d, ok := in[key]; ok {
-		return d, nil
+	r, ok := in[key]
+	if !ok {
+		r.own, r.err = m.OwnImages(o, test)
+		in[key] = r
 	}
-	d, err := m.ImagesDigest(o)
-	if err == nil {
-		in[key] = d
-	}
-	return d, err
+	return r.own, r.err
 }
 
 // floatCell evaluates a model as it is.
 func (a *app) floatCell(ctx context.Context, m *zaq.Model, o *sweepOptions) (*sweep.Cell, error) {
-	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m), Images: o.images, Folder: o.folder}
+	c := &sweep.Cell{Model: stem(m.Path()), SHA256: m.SHA256(), Method: sweep.Float, Data: o.data, Pixels: pixelsOf(m), Images: o.images.Digest, Folder: o.folder}
 	c.Command = fmt.Sprintf("zaq eval %s --data %s%s", quoted(m.Path()), quoted(o.data), o.preprocess.String())
 	if o.limit > 0 {
 		c.Command += " --limit " + strconv.Itoa(o.limit)
@@ -70,7 +81,7 @@ func (a *app) evaluateCell(ctx context.Context, m *zaq.Model, o *sweepOptions, c
 	e, err := zaq.Evaluate(ctx, m, o.data, zaq.EvalOptions{Limit: o.limit, Progress: p.Update, Log: a.log})
 	p.Done()
 	if err != nil {
-		return err
+		return ofCell(err, o.output)
 	}
 	c.N, c.Top1, c.Version = e.N, e.Top1, zaq.Version()
 	return nil
@@ -85,22 +96,18 @@ func (a *app) sweepCell(ctx context.Context, m *zaq.Model, o *sweepOptions, t *t
 		kept, err := filepath.Glob(filepath.Join(state, "*.ckpt"))
 		t.Resume = err == nil && len(kept) > 0
 	}
-	p := a.progress()
-	t.Progress, t.Log = p.Update, a.log
 	begin := time.Now()
-	r, err := zaq.Quantize(ctx, m, t.Options)
-	p.Done()
+	r, err := a.runQuantize(ctx, m, &t.quantizeOptions)
 	switch {
 	case err != nil && t.Resume && errors.As(err, new(*checkpoint.Error)):
 		a.log.Warn("the state of an earlier run cannot be taken up, the cell begins anew", "name", c.Name(), "error", err)
 		if err := os.RemoveAll(state); err != nil {
 			return err
 		}
+		t.given = nil // what was said of them
 		return a.sweepCell(ctx, m, o, t, c, path)
-	case err != nil && ofFolder(err, o.output):
-		return err
 	case err != nil:
-		return &quantizeError{err}
+		return ofCell(err, o.output)
 	}
 	c.Start, c.Resumed = r.Steps > 0 && r.Kept == 0, t.Resume
 	c.Seconds, c.Bytes, c.Steps, c.Agreement, c.Kernels = time.Since(begin).Seconds(), int64(r.Len()), r.Steps, r.Agreement, r.Kernels

@@ -135,8 +135,9 @@ func (t *task) cell(m *zaq.Model, o *sweepOptions) *sweep.Cell {
 	c := &sweep.Cell{
 		Model: stem(t.model), SHA256: m.SHA256(), Method: t.method, Scheme: t.Scheme, Precision: t.Precision, Seed: t.Seed, Data: o.data,
 	}
+	c.Fixed = !m.Draws(t.Options)
 	pixels := o.preprocess.String()
-	c.Pixels, c.Images, c.Folder = pixelsOf(m), o.images, o.folder
+	c.Pixels, c.Images, c.Folder = pixelsOf(m), o.images.Digest, o.folder
 	c.Command = fmt.Sprintf("zaq quantize %s --method %s --scheme %s --precision %s --seed %d%s -o Q.onnx && zaq eval Q.onnx --data %s%s",
 		quoted(t.model), t.method, t.Scheme, t.Precision, t.Seed, pixels, quoted(o.data), pixels)
 	if o.limit > 0 {

@@ -4,6 +4,7 @@
 package sweep
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,10 +27,12 @@ type Cell struct {
 	Scheme    string `json:"scheme,omitempty"`
 	Precision string `json:"precision,omitempty"`
 	Seed      uint64 `json:"seed"`
+	Fixed     bool   `json:"fixed,omitempty"`  // no random number is drawn, so that every seed gives this; cells of earlier versions do not say
 	Data      string `json:"data"`             // what it was evaluated on
 	Pixels    string `json:"pixels,omitempty"` // digest of how they become the input; cells of earlier versions have none
 	Images    string `json:"images,omitempty"` // digest of what it was evaluated on, likewise
 	Inputs    string `json:"inputs,omitempty"` // digest of the images of the user's own that the method looks at, likewise
+	Seen      int    `json:"seen,omitempty"`   // how many of these images are among those it was evaluated on; cells of earlier versions do not say
 
 	N         int     `json:"n"` // images
 	Top1      int     `json:"top1"`
@@ -53,13 +56,23 @@ func (c *Cell) Accuracy() float64 { return 100 * float64(c.Top1) / float64(c.N) 
 
 var unsafeName = regexp.MustCompile(`[^A-Za-z0-9.=-]+`)
 
-// Name is the cell's name among files.
+// longestName is what a name among files may be: 255 bytes on most systems, less what writers put around it. Up to there, names
+// are as they always were.
+const longestName = 255 - len("..01234567.tmp") - len(".json")
+
+// Name is the cell's name among files. Where it would be too long for one, a digest of all of it takes the place of the rest.
 func (c *Cell) Name() string {
 	parts := []string{c.Model, c.Method}
 	if c.Method != Float {
 		parts = append(parts, c.Scheme, c.Precision, fmt.Sprint("seed", c.Seed))
 	}
-	return strings.Trim(unsafeName.ReplaceAllString(strings.Join(parts, "_"), "_"), "_")
+	whole := strings.Join(parts, "_")
+	name := strings.Trim(unsafeName.ReplaceAllString(whole, "_"), "_")
+	if len(name) <= longestName {
+		return name
+	}
+	end := fmt.Sprintf("_%.16x", sha256.Sum256([]byte(whole)))
+	return name[:longestName-len(end)] + end
 }
 
 // same reports whether two cells are about the same work.
@@ -97,6 +110,21 @@ func With(cells, others []*Cell) []*Cell {
 // folder is where the cells of a grid lie.
 const folder = "cells"
 
+// Begin makes a folder one of a sweep, with tables of what is there: perhaps of nothing, where all cells fail or a part of a grid
+// has none.
+func Begin(dir string, cells []*Cell) error {
+	if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+		return err
+	}
+	return Write(dir, cells)
+}
+
+// Begun reports whether a folder is one of a sweep.
+func Begun(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, folder))
+	return err == nil && info.IsDir()
+}
+
 // Save writes a finished cell.
 func Save(dir string, c *Cell) error {
 	path := filepath.Join(dir, folder)
@@ -128,6 +156,7 @@ func Find(dir string, c *Cell) (*Cell, error) {
 	if err != nil {
 		return nil, err
 	}
+	got.Fixed, got.Seen = c.Fixed, c.Seen // where an earlier version did not say
 	return got, nil
 }
 
@@ -138,12 +167,26 @@ func read(path string) (*Cell, error) {
 	}
 	c := &Cell{}
 	if err := json.Unmarshal(data, c); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, &DamagedError{path, err}
 	}
 	if c.N < 1 || c.Top1 < 0 || c.Top1 > c.N || c.Model == "" || c.Method == "" {
-		return nil, fmt.Errorf("%s: is no cell of a sweep", path)
+		return nil, &DamagedError{path, errors.New("is no cell of a sweep")}
 	}
 	return c, nil
+}
+
+// A DamagedError is a file among the cells that is none: what Save writes is whole, so that something else was there since.
+type DamagedError struct {
+	Path string
+	Err  error
+}
+
+func (e *DamagedError) Error() string { return e.Path + ": " + e.Err.Error() }
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Hint says what can be done.
+func (e *DamagedError) Hint() string {
+	return "remove " + e.Path + ": the sweep that made the cell makes it again"
 }
 
 // Load reads the cells of a folder, in order of their names; there may be none.
@@ -164,7 +207,7 @@ func Load(dir string) ([]*Cell, error) {
 	return cells, nil
 }
 
-// Merge joins the cells of several folders. The same cell twice counts once, if both did alike.
+// Merge joins the cells of several folders of sweeps. The same cell twice counts once, if both did alike.
 func Merge(dirs []string) ([]*Cell, error) {
 	var all []*Cell
 	from := map[string]string{}
@@ -173,9 +216,6 @@ func Merge(dirs []string) ([]*Cell, error) {
 		cells, err := Load(dir)
 		if err != nil {
 			return nil, err
-		}
-		if len(cells) == 0 {
-			return nil, fmt.Errorf("%s: holds no cells of a sweep", dir)
 		}
 		for _, c := range cells {
 			name := c.Name()

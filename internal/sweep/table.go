@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -20,9 +21,10 @@ type Row struct {
 	Precision string  `json:"precision"`
 	Method    string  `json:"method"`
 	Seeds     int     `json:"seeds"`
-	Mean      float64 `json:"mean"`      // top-1 in percent
-	Deviation float64 `json:"deviation"` // over seeds; 0 for one
-	Float     float64 `json:"float"`     // of the model as it is; 0 where that was not measured
+	Mean      float64 `json:"mean"`           // top-1 in percent
+	Deviation float64 `json:"deviation"`      // over seeds; 0 for one
+	Float     float64 `json:"float"`          // of the model as it is; 0 where that was not measured
+	Seen      int     `json:"seen,omitempty"` // stray test images that the method saw, at most
 	Steps     int     `json:"steps"`
 	Starts    int     `json:"starts_kept,omitempty"` // seeds of which no step was of use
 	Bytes     int64   `json:"bytes"`
@@ -51,8 +53,11 @@ func Rows(cells []*Cell) []Row {
 	var rows []Row
 	for _, key := range order {
 		group := groups[key]
-		slices.SortFunc(group, func(a, b *Cell) int { return int(int64(a.Seed) - int64(b.Seed)) })
+		slices.SortFunc(group, func(a, b *Cell) int { return cmp.Compare(a.Seed, b.Seed) })
 		first := group[0]
+		if slices.ContainsFunc(group, func(c *Cell) bool { return c.Fixed }) {
+			group = group[:1] // the others are the same once more, and no sample of anything
+		}
 		r := Row{
 			Model: first.Model, Scheme: first.Scheme, Precision: first.Precision, Method: first.Method, Seeds: len(group),
 			Float: float[first.Model], Steps: first.Steps, Bytes: first.Bytes, Command: first.Command, Folder: first.Folder,
@@ -62,6 +67,7 @@ func Rows(cells []*Cell) []Row {
 			accuracies = append(accuracies, c.Accuracy())
 			r.Seconds += c.Seconds / float64(len(group))
 			r.Resumed = r.Resumed || c.Resumed
+			r.Seen = max(r.Seen, c.Seen)
 			if c.Start {
 				r.Starts++
 			}
@@ -75,12 +81,16 @@ func Rows(cells []*Cell) []Row {
 	return rows
 }
 
-// accuracy writes a mean with its deviation.
+// accuracy writes a mean with its deviation, and what speaks against it.
 func (r *Row) accuracy() string {
-	if r.Seeds == 1 {
-		return fmt.Sprintf("%.2f", r.Mean)
+	text := fmt.Sprintf("%.2f", r.Mean)
+	if r.Seeds > 1 {
+		text += fmt.Sprintf(" ± %.2f", r.Deviation)
 	}
-	return fmt.Sprintf("%.2f ± %.2f", r.Mean, r.Deviation)
+	if r.Seen > 0 {
+		text += fmt.Sprintf(", %d images seen", r.Seen)
+	}
+	return text
 }
 
 // steps writes how often Q was updated, and where that was for nothing.
@@ -128,10 +138,10 @@ func Markdown(w io.Writer, rows []Row) error {
 	return err
 }
 
-// CSV writes a line for each cell.
+// CSV writes a line for each cell: top1 counts images, top1_percent and float are percentages.
 func CSV(w io.Writer, cells []*Cell) error {
 	c := csv.NewWriter(w)
-	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed", "version"}}
+	lines := [][]string{{"model", "scheme", "precision", "method", "seed", "top1", "n", "agreement", "steps", "start_kept", "bytes", "seconds", "kernels", "data", "command", "float", "resumed", "version", "top1_percent", "folder", "seen"}}
 	float := map[string]string{} // in percent, as in the other tables; "" where it was not measured
 	for _, x := range cells {
 		if x.Method == Float {
@@ -142,6 +152,7 @@ func CSV(w io.Writer, cells []*Cell) error {
 		lines = append(lines, []string{
 			x.Model, x.Scheme, x.Precision, x.Method, fmt.Sprint(x.Seed), fmt.Sprint(x.Top1), fmt.Sprint(x.N), fmt.Sprint(x.Agreement),
 			fmt.Sprint(x.Steps), fmt.Sprint(x.Start), fmt.Sprint(x.Bytes), fmt.Sprintf("%.1f", x.Seconds), x.Kernels, x.Data, x.Command, float[x.Model], fmt.Sprint(x.Resumed), x.Version,
+			fmt.Sprintf("%.2f", x.Accuracy()), x.Folder, fmt.Sprint(x.Seen),
 		})
 	}
 	return c.WriteAll(lines)
