@@ -29,13 +29,17 @@ score() { # FILE SPEC...: top-1 or mAP@0.5 of each
 	done
 }
 
+noise() { # JSON: signal to noise of the layers' outputs on the images behind ranges, the worst and the median
+	grep -o '"output_sqnr_db": *[-0-9.]*' "$1" | sed 's/.*: *//' | sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "%.1f %.1f dB ", v[1], v[int((NR + 1) / 2)] }'
+}
+
 model() { # MODEL SPEC...
 	local path=$data/models/$1.onnx name precision method row took
 	[[ $1 == *${ONLY:-}* ]] || return 0
 	name=$(basename "$1")
 	side=$data/models/$1.json
 	shift
-	if [ ! -s "$out/$name.float.row" ]; then
+	if [ $# -gt 0 ] && [ ! -s "$out/$name.float.row" ]; then
 		printf '| %s | float | | %s| | | |\n' "$name" "$(score "$path" "$@")" >"$out/row" && mv "$out/row" "$out/$name.float.row"
 	fi
 	for method in ${METHODS:-rtn}; do
@@ -50,7 +54,7 @@ model() { # MODEL SPEC...
 			fi
 			"$zaq" inspect "$out/$row.onnx" --json >"$out/$row.inspect.json" 2>/dev/null
 			took=$(awk -v ns="$(figure "$out/$row.result.json" elapsed_ns)" 'BEGIN { printf "%.0f", ns / 1e9 }')
-			printf '| %s | %s | %s | %s| %s | %s | %s of %s |\n' "$name" "$precision" "$method" "$(score "$out/$row.onnx" "$@")" \
+			printf '| %s | %s | %s | %s| %s | %s | %s of %s |\n' "$name" "$precision" "$method" "$(if [ $# -gt 0 ]; then score "$out/$row.onnx" "$@"; else noise "$out/$row.result.json"; fi)" \
 				"$took" "$(($(tail -1 "$out/time") / 1024))" \
 				"$(grep -c '"ort_kernel"' "$out/$row.inspect.json")" "$(grep -c -e '"ort_kernel"' -e '"ort_float"' "$out/$row.inspect.json")" \
 				>"$out/row" && mv "$out/row" "$out/$row.row"
@@ -64,6 +68,7 @@ for m in mobilenet_v1_0.75_224_imagenet mobilenet_v2_1.0_224_int8grid_bnfolded_i
 model detection/mobilenetv2_yolov3_nano_voc "$voc"
 model detection/yolo_fastest_1.1_coco "$voc" "$boxes"
 model wild/nanodet_m "$voc" "$boxes"
+model wild/version-RFB-320 # finds faces, which no set here has
 
 echo '| model | precision | method | top-1 or mAP@0.5, % | seconds | peak MiB | integer layers in ONNX Runtime |'
 echo '|---|---|---|---|---|---|---|'

@@ -102,6 +102,9 @@ func (d *deployment) findImages() {
 		d.images[t] = true
 	}
 	for _, l := range d.n.Layers {
+		if len(l.In) == 0 {
+			continue // random numbers
+		}
 		x := l.In[0]
 		if _, clip := l.Op.(Clip); !clip && !Moves(l.Op) && !d.n.scalesChannels(l) {
 			x, _, _ = d.n.channelAffine(l)
@@ -183,7 +186,7 @@ func (d *deployment) absorbed(t string) bool {
 // origin returns the layer whose kernel makes t, nil for an input.
 func (d *deployment) origin(t string) *Layer {
 	p := d.producer[t]
-	for p != nil && d.absorbed(p.In[0]) {
+	for p != nil && len(p.In) > 0 && d.absorbed(p.In[0]) {
 		p = d.producer[p.In[0]]
 	}
 	return p
