@@ -86,23 +86,12 @@ func maskRange(a *asm) {
 	})
 }
 
-func add(a *asm) {
-	a.function("addNEON", 72)
-	a.op("MOVD y_base+0(FP), R0")
-	a.op("MOVD y_len+8(FP), R1")
-	a.op("MOVD a_base+24(FP), R2")
-	a.op("MOVD b_base+48(FP), R3")
-	v, t := firstAt(0), firstAt(4)
-	a.contiguous(4, []string{"R0", "R2", "R3"}, nil, func() {
-		a.load("R2", v)
-		a.load("R3", t)
-		a.each(func(i int) { a.fadd(v(i), v(i), t(i)) })
-		a.store(v, "R0")
-	})
-}
+func add(a *asm) { binary(a, "addNEON", a.fadd) }
+func mul(a *asm) { binary(a, "mulNEON", a.fmul) }
 
-func mul(a *asm) {
-	a.function("mulNEON", 72)
+// binary: y is what an instruction makes of a and b.
+func binary(a *asm, name string, instruction func(d, n, m vec)) {
+	a.function(name, 72)
 	a.op("MOVD y_base+0(FP), R0")
 	a.op("MOVD y_len+8(FP), R1")
 	a.op("MOVD a_base+24(FP), R2")
@@ -111,7 +100,7 @@ func mul(a *asm) {
 	a.contiguous(4, []string{"R0", "R2", "R3"}, nil, func() {
 		a.load("R2", v)
 		a.load("R3", t)
-		a.each(func(i int) { a.fmul(v(i), v(i), t(i)) })
+		a.each(func(i int) { instruction(v(i), v(i), t(i)) })
 		a.store(v, "R0")
 	})
 }

@@ -92,15 +92,18 @@ func forward(w *writer) {
 }
 
 // addFrom adds memory to v; t is spare.
-func (w *writer) addFrom(mem string, v, t reg) {
+func (w *writer) addFrom(mem string, v, t reg) { w.from("VADDPS", mem, v, t) }
+
+// from makes v what an instruction makes of v and memory; t is spare.
+func (w *writer) from(name, mem string, v, t reg) {
 	switch {
 	case !w.masked:
-		w.op("VADDPS", mem, v, v)
+		w.op(name, mem, v, v)
 	case w.masks:
-		w.op("VADDPS", mem, v, "K1", v)
+		w.op(name, mem, v, "K1", v)
 	default:
 		w.load(mem, t)
-		w.op("VADDPS", t, v, v)
+		w.op(name, t, v, v)
 	}
 }
 

@@ -98,22 +98,12 @@ func maskRange(w *writer) {
 	})
 }
 
-func add(w *writer) {
-	w.function("add", 72)
-	w.op("MOVQ", "y_base+0(FP)", "DI")
-	w.op("MOVQ", "y_len+8(FP)", "CX")
-	w.op("MOVQ", "a_base+24(FP)", "SI")
-	w.op("MOVQ", "b_base+48(FP)", "R8")
-	v, t := firstAt(0), firstAt(4)
-	w.contiguous(4, false, 14, func() {
-		w.each(func(i int) { w.load(w.at("SI", i), v(i)) })
-		w.each(func(i int) { w.addFrom(w.at("R8", i), v(i), t(i)) })
-		w.each(func(i int) { w.store(v(i), w.at("DI", i)) })
-	})
-}
+func add(w *writer) { binary(w, "add", "VADDPS") }
+func mul(w *writer) { binary(w, "mul", "VMULPS") }
 
-func mul(w *writer) {
-	w.function("mul", 72)
+// binary: y is what an instruction makes of a and b.
+func binary(w *writer, name, instruction string) {
+	w.function(name, 72)
 	w.op("MOVQ", "y_base+0(FP)", "DI")
 	w.op("MOVQ", "y_len+8(FP)", "CX")
 	w.op("MOVQ", "a_base+24(FP)", "SI")
@@ -121,8 +111,7 @@ func mul(w *writer) {
 	v, t := firstAt(0), firstAt(4)
 	w.contiguous(4, false, 14, func() {
 		w.each(func(i int) { w.load(w.at("SI", i), v(i)) })
-		w.each(func(i int) { w.load(w.at("R8", i), t(i)) })
-		w.each(func(i int) { w.op("VMULPS", t(i), v(i), v(i)) })
+		w.each(func(i int) { w.from(instruction, w.at("R8", i), v(i), t(i)) })
 		w.each(func(i int) { w.store(v(i), w.at("DI", i)) })
 	})
 }
