@@ -47,7 +47,7 @@ func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo
 	}
 	if fits == 0 {
 		return &HintError{
-			Err:    &OptionError{"memory", fmt.Sprint(o.Memory), fmt.Sprintf("%d images at a time take about %d bytes", min(leastPart, batch), least/plannedOf4*4)},
+			Err:    &OptionError{"memory", mebibytes(o.Memory), fmt.Sprintf("%d images at a time take about %s", min(leastPart, batch), mebibytes(least/plannedOf4*4))},
 			Advice: "more memory, or a smaller --batch",
 		}
 	}
@@ -60,3 +60,6 @@ func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo
 	}
 	return nil
 }
+
+// mebibytes is a size as the flag takes it, rounded up.
+func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+1<<20-1)>>20) }
