@@ -157,9 +157,9 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 			Value: func(a, b float64) float64 { return float64(op.Sum(float32(a), float32(b))) },
 		})
 	case nn.AveragePool:
-		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
+		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Dilation: [2]int{1, 1}, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
 	case nn.MaxPool:
-		return l.g.MaxPool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads}), nil
+		return l.g.MaxPool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pads: op.Pads}), nil
 	case nn.GlobalAveragePool:
 		return l.g.GlobalAveragePool(name, x), nil
 	case nn.Flatten, nn.Identity:

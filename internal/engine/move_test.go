@@ -87,6 +87,9 @@ func TestOperators(t *testing.T) {
 		{"gather", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Gather", onnx.AttrI("axis", 1)), "x", k(integers(3, 0, 3, 1)))
 		}},
+		{"dilated maximum", 6, 7, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pads: [4]int{2, 1, 1, 2}}, "x")
+		}},
 		{"gate", 3, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Mul"), add(onnxOp("Sigmoid"), add(nn.GlobalAveragePool{}, "x")), "x")
 		}},

@@ -125,8 +125,15 @@ func TestImportErrors(t *testing.T) {
 		}},
 		{"missing weight", `input 1 is missing`, false, func(b *graphBuilder) string { return b.node("Conv", "x") }},
 		{"no inputs", `input 0 is missing`, false, func(b *graphBuilder) string { return b.node("Relu") }},
-		{"dilated pool", `dilations [2 2]`, true, func(b *graphBuilder) string {
-			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2))
+		{"pads of a pool", `reach past kernel`, false, func(b *graphBuilder) string {
+			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2), nums("pads", 2, 0, 0, 0))
+		}},
+		{"dilated average", `with padding that does not count`, true, func(b *graphBuilder) string {
+			return b.node("AveragePool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 1), nums("pads", 1, 0, 0, 0))
+		}},
+		{"dilated pool", `has nothing of input`, false, func(b *graphBuilder) string {
+			x := b.node("Slice", "x", b.list(0, 0), b.list(2, 2), b.list(2, 3))
+			return b.node("MaxPool", x, nums("kernel_shape", 2, 2), nums("dilations", 3, 3), nums("pads", 1, 1, 1, 1))
 		}},
 		{"shapes of a sum", `(Add): shapes differ`, false, func(b *graphBuilder) string { return b.node("Add", "x", "v") }},
 		{"gemm", `does not fit weight`, false, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(5, 7)) }},

@@ -45,8 +45,8 @@ type AveragePool struct {
 
 // MaxPool takes the largest value of each window.
 type MaxPool struct {
-	Kernel, Stride [2]int
-	Pads           [4]int
+	Kernel, Stride, Dilation [2]int
+	Pads                     [4]int
 }
 
 // GlobalAveragePool is the mean over height and width: [N,C,H,W] to [N,C,1,1].
