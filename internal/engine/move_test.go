@@ -87,6 +87,15 @@ func TestOperators(t *testing.T) {
 		{"gather", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Gather", onnx.AttrI("axis", 1)), "x", k(integers(3, 0, 3, 1)))
 		}},
+		{"reflection", 4, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 0, 3, 1, 0, 0, 2, 2}, Mode: "reflect"}, "x")
+		}},
+		{"edge", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 1, 3, 0, 0, 0, 4, 1}, Mode: "edge"}, "x")
+		}},
+		{"wrap", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 2, 2, 1, 0, 1, 1, 3}, Mode: "wrap"}, "x")
+		}},
 		{"dilated maximum", 6, 7, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(nn.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pads: [4]int{2, 1, 1, 2}}, "x")
 		}},

@@ -247,6 +247,9 @@ func (n *Network) padded(op Pad, x *Distribution) *Distribution {
 	if rank < 2 || op.Pads[1]+op.Pads[rank+1] == 0 {
 		return x
 	}
+	if op.Mode != "" {
+		return nil
+	}
 	before, channels := op.Pads[1], len(x.Mean)
 	y := x.gather(before+channels+op.Pads[rank+1], func(c int) int {
 		if c < before || c >= before+channels {

@@ -82,6 +82,9 @@ func (e *exporter) operands(l *Layer) ([]string, []*onnx.Attribute, error) {
 		if op.Value != 0 {
 			in = append(in, e.floats(l.Name+"_value", nil, []float32{op.Value}))
 		}
+		if op.Mode != "" {
+			return in, []*onnx.Attribute{onnx.AttrS("mode", op.Mode)}, nil
+		}
 		return in, nil, nil
 	case Reshape:
 		return []string{l.In[0], e.ints(l.Name+"_shape", onnx.Int64, []int64{int64(len(op.Shape))}, e.target(op.Shape))}, nil, nil

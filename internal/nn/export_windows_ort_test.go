@@ -36,6 +36,15 @@ var windowForms = []struct {
 	{"average pool, padding counted, ceil", 19, func(b *graphBuilder, y string) string {
 		return b.node("AveragePool", y, nums("kernel_shape", 3, 3), nums("strides", 2, 2), nums("pads", 1, 0, 0, 1), num("count_include_pad", 1), num("ceil_mode", 1))
 	}},
+	{"reflection", 11, func(b *graphBuilder, y string) string {
+		return b.node("Pad", y, b.list(0, 0, 1, 2, 0, 0, 3, 1), text("mode", "reflect"))
+	}},
+	{"edge and cut", 11, func(b *graphBuilder, y string) string {
+		return b.node("Pad", y, b.list(0, 0, -1, 2, 0, 0, 3, 1), text("mode", "edge"))
+	}},
+	{"wrap", 19, func(b *graphBuilder, y string) string {
+		return b.node("Pad", y, b.list(0, 0, 1, 2, 0, 0, 3, 1), "", text("mode", "wrap"))
+	}},
 }
 
 // Windows between quantized convolutions: of the float file and of the quantized one, ONNX Runtime computes what the network

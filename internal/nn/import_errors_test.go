@@ -143,8 +143,11 @@ func TestImportErrors(t *testing.T) {
 		{"empty slice", `is empty`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(3), b.list(3), b.list(1)) }},
 		{"slice axis", `axis 4 is outside 4 axes`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1), b.list(4)) }},
 		{"pads", `has 3 pads`, false, func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 1, 2)) }},
-		{"reflection", `mode "reflect"`, true, func(b *graphBuilder) string {
-			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "reflect"))
+		{"reflection", `mode reflect has 5 elements`, false, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 6, 1), text("mode", "reflect"))
+		}},
+		{"mode of padding", `mode "mirror"`, true, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "mirror"))
 		}},
 		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
 		{"outputs are constants", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},

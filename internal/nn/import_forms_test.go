@@ -188,6 +188,28 @@ var forms = []form{
 	{"pad axes", 18, 0, "Pad", func(b *graphBuilder) string {
 		return b.node("Pad", "x", b.list(1, 0, 0, 2), "", b.list(-1, 1))
 	}},
+	{"pad by reflection, attributes", 7, 10, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", nums("pads", 0, 0, 1, 2, 0, 0, 2, 1), text("mode", "reflect"))
+	}},
+	{"pad by reflection", 11, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 1, 5, 2, 0, 3, 2, 6), text("mode", "reflect"))
+	}},
+	{"pad by the edge", 11, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, 7, 2, 0, 0, 2, 9), b.floats(nil, 3), text("mode", "edge"))
+	}},
+	{"pad around", 19, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(6, 2, 1, 7), "", b.list(2, 3), text("mode", "wrap"))
+	}},
+	{"pad and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 1, -1, 2, 0, 0, 3, -2), b.floats(nil, -1))
+	}},
+	{"pad by reflection and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, -2, 3, 0, 0, 3, -1), text("mode", "reflect"))
+	}},
+	{"pad by the edge and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, -2, 2, 0, 0, 4, 1), text("mode", "edge"))
+	}},
+	{"cut by a pad", 11, 0, "Slice", func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 0, -2, 0, 0, -1, 0, -1)) }},
 	{"identity", 7, 0, "Relu", func(b *graphBuilder) string {
 		return b.node("Relu", b.node("Identity", b.node("Identity", "x")))
 	}},

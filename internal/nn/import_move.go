@@ -369,13 +369,17 @@ func resolveIndex(i, d int) int {
 	return min(max(i, 0), d)
 }
 
-// importPad reads Pad with a constant, whose amounts were attributes before opset 11.
+// importPad reads Pad, whose amounts were attributes before opset 11. Negative ones cut off.
 func importPad(n *node) error {
 	x, err := n.shape(0)
 	if err != nil {
 		return err
 	}
-	if mode := n.text("mode", "constant"); mode != "constant" {
+	mode := n.text("mode", "constant")
+	switch {
+	case mode == "constant":
+		mode = ""
+	case mode != "reflect" && mode != "edge" && (mode != "wrap" || n.im.opset < 19):
 		return n.unsupported("mode %q", mode)
 	}
 	pads, _, err := n.list("pads", 1, 11)
@@ -391,7 +395,9 @@ func importPad(n *node) error {
 	if err != nil {
 		return err
 	}
-	if value-value != 0 {
+	if mode != "" {
+		value = 0
+	} else if value-value != 0 {
 		return n.unsupported("pads with %v", value)
 	}
 	if axes, ok, err := n.list("", 3, 18); err != nil {
@@ -401,13 +407,37 @@ func importPad(n *node) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(pads, func(p int) bool { return p < 0 }) {
-		return n.unsupported("negative pads %v", pads)
+	if len(pads) != 2*len(x) {
+		return fmt.Errorf("has %d pads for input %v", len(pads), x)
 	}
-	if len(pads) == 2*len(x) && !slices.ContainsFunc(pads, func(p int) bool { return p != 0 }) {
+	var layers []Op
+	if slices.ContainsFunc(pads, func(p int) bool { return p < 0 }) {
+		if mode == "wrap" { // around what was there before or what is there after? implementations differ
+			return n.unsupported("negative pads %v", pads)
+		}
+		layers = append(layers, cut(pads, x))
+	}
+	if slices.ContainsFunc(pads, func(p int) bool { return p != 0 }) {
+		layers = append(layers, Pad{pads, value, mode})
+	}
+	if len(layers) == 0 {
 		return n.forward(n.in(0))
 	}
-	return n.emit(Pad{pads, value}, n.in(0))
+	return n.chain(layers, n.inputs(1))
+}
+
+// cut returns the Slice of x that negative pads are, and sets them to 0.
+func cut(pads, x []int) (s Slice) {
+	for a, d := range x {
+		before, after := min(pads[a], 0), min(pads[len(x)+a], 0)
+		if before == 0 && after == 0 {
+			continue
+		}
+		s.Axes, s.Steps = append(s.Axes, a), append(s.Steps, 1)
+		s.Starts, s.Ends = append(s.Starts, -before), append(s.Ends, d+after)
+		pads[a], pads[len(x)+a] = max(pads[a], 0), max(pads[len(x)+a], 0)
+	}
+	return s
 }
 
 // spreadPads turns pads of some axes into pads of all of them.

@@ -341,7 +341,7 @@ func (r *reference) pad(op Pad) []float32 {
 	from := make([]int, len(x))
 	indices(out, func(index []int) {
 		for a := range from {
-			if from[a] = index[a] - op.Pads[a]; from[a] < 0 || from[a] >= x[a] {
+			if from[a] = operator.Padded(op.Mode, index[a]-op.Pads[a], x[a]); from[a] < 0 {
 				y = append(y, op.Value)
 				return
 			}

@@ -305,8 +305,19 @@ func padShape(op Pad, x []int) ([]int, error) {
 		if before < 0 || after < 0 || x[i] == Batch && before+after > 0 {
 			return nil, fmt.Errorf("pads %v are negative or widen the batch", op.Pads)
 		}
-		if x[i] != Batch {
-			shape[i] += before + after
+		if x[i] == Batch {
+			continue
+		}
+		shape[i] += before + after
+		most := maxElements // ONNX Runtime repeats an axis once only, and reflects it without its last element
+		switch op.Mode {
+		case "reflect":
+			most = x[i] - 1
+		case "wrap":
+			most = x[i]
+		}
+		if max(before, after) > most {
+			return nil, fmt.Errorf("mode %s has %d elements of %v to pad axis %d with %d and %d", op.Mode, most, x, i, before, after)
 		}
 	}
 	return shape, nil
