@@ -58,6 +58,10 @@ func TestOperators(t *testing.T) {
 			y := add(nn.Reshape{Shape: []int{nn.Batch, 2, 2, 3, 5}}, "x")
 			return add(nn.Reshape{Shape: []int{nn.Batch, 4, 3, 5}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 2, 1, 3, 4)), y))
 		}},
+		{"phases side by side", 3, 5, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			y := add(nn.Reshape{Shape: []int{nn.Batch, 2, 1, 2, 3, 5}}, "x")
+			return add(nn.Reshape{Shape: []int{nn.Batch, 2, 3, 10}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 1, 4, 2, 5, 3)), y))
+		}},
 		{"concat with itself", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(nn.Concat{Axis: 1}, "x", add(nn.Relu{}, "x"), "x")
 		}},

@@ -36,6 +36,16 @@ var windowForms = []struct {
 	{"average pool, padding counted, ceil", 19, func(b *graphBuilder, y string) string {
 		return b.node("AveragePool", y, nums("kernel_shape", 3, 3), nums("strides", 2, 2), nums("pads", 1, 0, 0, 1), num("count_include_pad", 1), num("ceil_mode", 1))
 	}},
+	{"transposed convolution at 1 and 2", 7, func(b *graphBuilder, y string) string {
+		y = b.node("ConvTranspose", y, b.weights(8, 6, 1, 4), b.weights(6), nums("strides", 1, 2), nums("pads", 0, 1, 0, 1))
+		return b.node("Relu", b.node("BatchNormalization", y, b.weights(6), b.weights(6), b.weights(6), b.floats([]int64{6}, 1, 2, 1, 1, 2, 1)))
+	}},
+	{"transposed convolution at 3 and 2, dilated, in groups", 7, func(b *graphBuilder, y string) string {
+		return b.node("ConvTranspose", y, b.weights(8, 3, 2, 3), nums("strides", 3, 2), nums("dilations", 1, 3), nums("pads", 1, 0, 0, 2), num("group", 2))
+	}},
+	{"transposed convolution at 2 and 1, same", 11, func(b *graphBuilder, y string) string {
+		return b.node("ConvTranspose", y, b.weights(8, 6, 4, 3), nums("strides", 2, 1), text("auto_pad", "SAME_LOWER"))
+	}},
 	{"reflection", 11, func(b *graphBuilder, y string) string {
 		return b.node("Pad", y, b.list(0, 0, 1, 2, 0, 0, 3, 1), text("mode", "reflect"))
 	}},
