@@ -156,11 +156,13 @@ type transposed struct {
 // count is the number of phases.
 func (t *transposed) count() int { return t.stride[0] * t.stride[1] }
 
-// channel is the output channel of the convolution for channel o in the phase (row, column): with one group phases are apart, as
-// DepthToSpace has always read them; with more the channels of a group must be together.
+// apart reports whether the channels of a phase are together, as DepthToSpace has always read them. The channels of a group must be.
+func (t *transposed) apart() bool { return t.groups == 1 && t.stride[0] == t.stride[1] }
+
+// channel is the output channel of the convolution for channel o in the phase (row, column).
 func (t *transposed) channel(o, row, column int) int {
 	phase := row*t.stride[1] + column
-	if t.groups == 1 {
+	if t.apart() {
 		return phase*t.perGroup + o
 	}
 	return o*t.count() + phase
@@ -174,18 +176,14 @@ func (t *transposed) interleave(batch int, wide [2]int, opset int64) []Op {
 	}
 	if rows == columns {
 		attributes := []*onnx.Attribute{onnx.AttrI("blocksize", int64(rows))}
-		if t.groups > 1 {
+		if !t.apart() {
 			attributes = append(attributes, onnx.AttrS("mode", "CRD"))
 		}
 		return []Op{Operator{Type: "DepthToSpace", Opset: max(11, opset), Attributes: attributes}}
 	}
-	apart, perm := []int{batch, rows, columns, channels, wide[0], wide[1]}, []int64{0, 3, 4, 1, 5, 2}
-	if t.groups > 1 {
-		apart, perm = []int{batch, channels, rows, columns, wide[0], wide[1]}, []int64{0, 1, 4, 2, 5, 3}
-	}
 	return []Op{
-		Reshape{apart},
-		Operator{Type: "Transpose", Opset: opset, Attributes: []*onnx.Attribute{onnx.AttrIs("perm", perm...)}},
+		Reshape{[]int{batch, channels, rows, columns, wide[0], wide[1]}},
+		Operator{Type: "Transpose", Opset: opset, Attributes: []*onnx.Attribute{onnx.AttrIs("perm", 0, 1, 4, 2, 5, 3)}},
 		Reshape{[]int{batch, channels, wide[0] * rows, wide[1] * columns}},
 	}
 }
