@@ -224,7 +224,7 @@ func (s *maxPoolStep) parts() int { return byRows(s.out.m) }
 
 func (s *maxPoolStep) run(a *arena, _, i, n int) {
 	intkernel.MaxPool(s.out.bytes(a), s.out.m, s.in[0].bytes(a), s.in[0].m, intkernel.Window{
-		KH: s.op.Kernel[0], KW: s.op.Kernel[1], StrideH: s.op.Stride[0], StrideW: s.op.Stride[1],
+		KH: s.op.Kernel[0], KW: s.op.Kernel[1], StrideH: s.op.Stride[0], StrideW: s.op.Stride[1], DilH: s.op.Dilation[0], DilW: s.op.Dilation[1],
 		PadTop: s.op.Pads[0], PadLeft: s.op.Pads[1],
 	}, i, n)
 	y0, y1 := cut(s.out.m.H, i, n)
@@ -255,7 +255,7 @@ type averageStep struct {
 func (s *averageStep) prepare() {
 	x, y := s.in[0].grid, s.out.grid
 	s.k = intkernel.NewAverage(intkernel.Window{
-		KH: s.op.Kernel[0], KW: s.op.Kernel[1], StrideH: s.op.Stride[0], StrideW: s.op.Stride[1],
+		KH: s.op.Kernel[0], KW: s.op.Kernel[1], StrideH: s.op.Stride[0], StrideW: s.op.Stride[1], DilH: 1, DilW: 1,
 		PadTop: s.op.Pads[0], PadLeft: s.op.Pads[1],
 	}, s.op.CountIncludePad, x.scale, x.zero, y.scale, y.zero, y.qmin, y.qmax, s.fixed)
 }

@@ -51,7 +51,7 @@ func normalizedFirst() *nn.Network {
 	tensor("again", 6, 8, 10)
 	layer(nn.Relu{}, "norm", "again")
 	tensor("pool", 6, 4, 5)
-	layer(nn.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}, "again", "pool")
+	layer(nn.MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}, "again", "pool")
 	tensor("flat", 120)
 	layer(nn.Flatten{}, "pool", "flat")
 	tensor("normal", 120)

@@ -157,9 +157,9 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 			Value: func(a, b float64) float64 { return float64(op.Sum(float32(a), float32(b))) },
 		})
 	case nn.AveragePool:
-		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
+		return l.g.AveragePool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Dilation: [2]int{1, 1}, Pads: op.Pads, CountIncludePad: op.CountIncludePad}), nil
 	case nn.MaxPool:
-		return l.g.MaxPool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Pads: op.Pads}), nil
+		return l.g.MaxPool(name, x, Pool{Kernel: op.Kernel, Stride: op.Stride, Dilation: op.Dilation, Pads: op.Pads}), nil
 	case nn.GlobalAveragePool:
 		return l.g.GlobalAveragePool(name, x), nil
 	case nn.Flatten, nn.Identity:
@@ -168,7 +168,7 @@ func (l *lowering) op(layer *nn.Layer, name string, x *Tensor) (*Tensor, error) 
 	case nn.Slice:
 		return l.slice(layer, op, name, x)
 	case nn.Pad:
-		return l.pad(op, name, x)
+		return l.pad(layer, op, name, x)
 	case nn.Reshape:
 		return l.reshape(layer, op, name)
 	case nn.Concat:
@@ -346,19 +346,21 @@ func (l *lowering) gemm(layer *nn.Layer, name string, x *Tensor) (*Tensor, error
 	return l.g.Linear(name, x, w, bias, 1, 1, m)
 }
 
+// list returns a list of integers as operators take it.
+func list(v []int) *operator.Tensor {
+	t := operator.New(onnx.Int64, len(v))
+	for i, e := range v {
+		t.Ints[i] = int64(e)
+	}
+	return t
+}
+
 // axis maps the axes of NCHW to those of a map, height, width and channels.
 var axis = map[int]int{1: 2, 2: 0, 3: 1}
 
 func (l *lowering) slice(layer *nn.Layer, op nn.Slice, name string, x *Tensor) (*Tensor, error) {
 	if v := l.net.Values[layer.In[0]]; v != nil && v.Shape != nil && len(v.Shape) != 4 {
 		return l.move(layer, name, 0, func(numbers []*operator.Tensor) (*operator.Tensor, error) {
-			list := func(v []int) *operator.Tensor {
-				t := operator.New(onnx.Int64, len(v))
-				for i, e := range v {
-					t.Ints[i] = int64(e)
-				}
-				return t
-			}
 			return first(operator.Eval(&onnx.Node{OpType: "Slice"}, newestOpset,
 				append(numbers, list(op.Starts), list(op.Ends), list(op.Axes), list(op.Steps))))
 		})
@@ -375,7 +377,13 @@ func (l *lowering) slice(layer *nn.Layer, op nn.Slice, name string, x *Tensor) (
 	return l.g.Window(name, x, w)
 }
 
-func (l *lowering) pad(op nn.Pad, name string, x *Tensor) (*Tensor, error) {
+func (l *lowering) pad(layer *nn.Layer, op nn.Pad, name string, x *Tensor) (*Tensor, error) {
+	if op.Mode != "" {
+		return l.move(layer, name, 0, func(numbers []*operator.Tensor) (*operator.Tensor, error) {
+			node := &onnx.Node{OpType: "Pad", Attributes: []*onnx.Attribute{onnx.AttrS("mode", op.Mode)}}
+			return first(operator.Eval(node, newestOpset, append(numbers, list(op.Pads))))
+		})
+	}
 	w := Window{Step: [3]int{1, 1, 1}, Count: [3]int{x.H, x.W, x.C}, Value: op.Value}
 	if len(op.Pads) != 8 || op.Pads[0] != 0 || op.Pads[4] != 0 {
 		return nil, fmt.Errorf("pads %v", op.Pads)

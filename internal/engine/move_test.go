@@ -58,6 +58,10 @@ func TestOperators(t *testing.T) {
 			y := add(nn.Reshape{Shape: []int{nn.Batch, 2, 2, 3, 5}}, "x")
 			return add(nn.Reshape{Shape: []int{nn.Batch, 4, 3, 5}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 2, 1, 3, 4)), y))
 		}},
+		{"phases side by side", 3, 5, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			y := add(nn.Reshape{Shape: []int{nn.Batch, 2, 1, 2, 3, 5}}, "x")
+			return add(nn.Reshape{Shape: []int{nn.Batch, 2, 3, 10}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 1, 4, 2, 5, 3)), y))
+		}},
 		{"concat with itself", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(nn.Concat{Axis: 1}, "x", add(nn.Relu{}, "x"), "x")
 		}},
@@ -86,6 +90,18 @@ func TestOperators(t *testing.T) {
 		}},
 		{"gather", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Gather", onnx.AttrI("axis", 1)), "x", k(integers(3, 0, 3, 1)))
+		}},
+		{"reflection", 4, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 0, 3, 1, 0, 0, 2, 2}, Mode: "reflect"}, "x")
+		}},
+		{"edge", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 1, 3, 0, 0, 0, 4, 1}, Mode: "edge"}, "x")
+		}},
+		{"wrap", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.Pad{Pads: []int{0, 2, 2, 1, 0, 1, 1, 3}, Mode: "wrap"}, "x")
+		}},
+		{"dilated maximum", 6, 7, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
+			return add(nn.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 2}, Dilation: [2]int{2, 3}, Pads: [4]int{2, 1, 1, 2}}, "x")
 		}},
 		{"gate", 3, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Mul"), add(onnxOp("Sigmoid"), add(nn.GlobalAveragePool{}, "x")), "x")

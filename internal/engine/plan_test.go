@@ -262,7 +262,7 @@ func frozen(t testing.TB, r *rand.Rand, labels []int) (g *Graph, x, y *Tensor, l
 	a := g.Activate("relu1", norm(must(g.Conv("conv1", x, weight(27, 7), square(7, 3, 1, 1)))), Activation{Kind: kernel.ActReLU})
 	b := norm(must(g.Conv("conv2", a, weight(63, 7), square(7, 3, 1, 1))))
 	b = g.Activate("relu2", g.Add("sum", b, a), Activation{Kind: kernel.ActReLU})
-	b = g.MaxPool("pool", b, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}})
+	b = g.MaxPool("pool", b, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}})
 	bias := NewParam("bias", randoms(r, 4, 1), false)
 	params = append(params, bias)
 	y = must(g.Linear("fc", g.GlobalAveragePool("gap", b), weight(7, 4), bias, 1, 1, 4))
@@ -333,7 +333,7 @@ func TestData(t *testing.T) {
 	g, x, y, _, _ := frozen(t, rand.New(rand.NewSource(1)), nil)
 	unused := g.Input("unused", 1, 1, 2)
 	inner := g.Activate("inner", x, Activation{Kind: kernel.ActReLU})
-	kept := g.MaxPool("kept", inner, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}})
+	kept := g.MaxPool("kept", inner, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}})
 	p, err := g.Compile(Spec{Batch: 3, Outputs: []*Tensor{y, kept}})
 	if err != nil {
 		t.Fatal(err)

@@ -4,24 +4,35 @@ import "math"
 
 // Pool is a sliding window.
 type Pool struct {
-	Kernel, Stride [2]int
-	Pads           [4]int // top, left, bottom, right
+	Kernel, Stride, Dilation [2]int // of an average, Dilation is 1
+	Pads                     [4]int // top, left, bottom, right
 	// CountIncludePad divides an average by the whole window, padding included.
 	CountIncludePad bool
 }
 
 func (p Pool) out(h, w int) (int, int) {
-	return (h+p.Pads[0]+p.Pads[2]-p.Kernel[0])/p.Stride[0] + 1, (w+p.Pads[1]+p.Pads[3]-p.Kernel[1])/p.Stride[1] + 1
+	windows := func(a, d int) int {
+		return (d+p.Pads[a]+p.Pads[a+2]-(p.Kernel[a]-1)*p.Dilation[a]-1)/p.Stride[a] + 1
+	}
+	return windows(0, h), windows(1, w)
 }
 
-// each calls f for every output pixel with the bounds of its window, cut to the map.
+// each calls f for every output pixel with the bounds of its window, cut to the map. From y0 and x0 on, elements are p.Dilation apart.
 func (p Pool) each(h, w int, f func(at, y0, y1, x0, x1 int)) {
+	bounds := func(a, i, d int) (first, end int) {
+		first = i*p.Stride[a] - p.Pads[a]
+		end = min(first+(p.Kernel[a]-1)*p.Dilation[a]+1, d)
+		if first < 0 {
+			first += (p.Dilation[a] - 1 - first) / p.Dilation[a] * p.Dilation[a]
+		}
+		return first, end
+	}
 	oh, ow := p.out(h, w)
 	for i := range oh {
-		y := i*p.Stride[0] - p.Pads[0]
+		y0, y1 := bounds(0, i, h)
 		for j := range ow {
-			x := j*p.Stride[1] - p.Pads[1]
-			f(i*ow+j, max(y, 0), min(y+p.Kernel[0], h), max(x, 0), min(x+p.Kernel[1], w))
+			x0, x1 := bounds(1, j, w)
+			f(i*ow+j, y0, y1, x0, x1)
 		}
 	}
 }
@@ -79,7 +90,7 @@ func (g *Graph) AveragePool(name string, x *Tensor, p Pool) *Tensor {
 
 // GlobalAveragePool adds the mean over height and width.
 func (g *Graph) GlobalAveragePool(name string, x *Tensor) *Tensor {
-	return g.AveragePool(name, x, Pool{Kernel: [2]int{x.H, x.W}, Stride: [2]int{1, 1}})
+	return g.AveragePool(name, x, Pool{Kernel: [2]int{x.H, x.W}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}})
 }
 
 // MaxPool adds the maximum over windows. The gradient goes to the first of equal values.
@@ -94,8 +105,8 @@ func (g *Graph) MaxPool(name string, x *Tensor, p Pool) *Tensor {
 			}
 			p.each(x.H, x.W, func(at, y0, y1, x0, x1 int) {
 				out := y[at*c : at*c+c]
-				for i := y0; i < y1; i++ {
-					for j := x0; j < x1; j++ {
+				for i := y0; i < y1; i += p.Dilation[0] {
+					for j := x0; j < x1; j += p.Dilation[1] {
 						for k, e := range v[(i*x.W+j)*c:][:c] {
 							out[k] = max(out[k], e)
 						}
@@ -111,8 +122,8 @@ func (g *Graph) MaxPool(name string, x *Tensor, p Pool) *Tensor {
 				for k := range c {
 					d, m := dy[at*c+k], y[at*c+k]
 				window:
-					for i := y0; i < y1; i++ {
-						for j := x0; j < x1; j++ {
+					for i := y0; i < y1; i += p.Dilation[0] {
+						for j := x0; j < x1; j += p.Dilation[1] {
 							if e := (i*x.W+j)*c + k; v[e] == m {
 								dx[e] += d
 								break window

@@ -65,7 +65,7 @@ func sample(c *parity, rounded bool) *nn.Network {
 	layer("sum", nn.Add{}, shortcut)
 	layer("leaky", nn.LeakyRelu{Alpha: 0.1})
 	round("quant2")
-	layer("max", nn.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 1}, Pads: [4]int{1, 0, 1, 0}})
+	layer("max", nn.MaxPool{Kernel: [2]int{3, 2}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Pads: [4]int{1, 0, 1, 0}})
 	layer("average", nn.AveragePool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 1}})
 	layer("clip", nn.Clip{Min: -0.17, Max: 1.52})
 	layer("flat", nn.Flatten{})

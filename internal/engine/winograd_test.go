@@ -22,7 +22,7 @@ func TestTrainingGraph(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		y = g.MaxPool("pool", y, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}})
+		y = g.MaxPool("pool", y, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}})
 		if y, err = g.Conv("second", y, w, square(32, 3, 1, 1)); err != nil {
 			t.Fatal(err)
 		}

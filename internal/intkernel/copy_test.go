@@ -78,10 +78,11 @@ func insideOr(inside bool, at int32) int32 {
 func TestMaxPool(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for _, w := range []Window{
-		{2, 2, 2, 2, 0, 0}, {3, 3, 2, 2, 1, 1}, {5, 5, 1, 1, 2, 2}, {13, 13, 1, 1, 6, 6}, {1, 3, 1, 1, 0, 1}, {3, 1, 2, 1, 1, 0},
+		{2, 2, 2, 2, 1, 1, 0, 0}, {3, 3, 2, 2, 1, 1, 1, 1}, {5, 5, 1, 1, 1, 1, 2, 2}, {13, 13, 1, 1, 1, 1, 6, 6}, {1, 3, 1, 1, 1, 1, 0, 1},
+		{3, 1, 2, 1, 1, 1, 1, 0}, {3, 3, 1, 1, 2, 2, 2, 2}, {2, 3, 1, 2, 3, 2, 1, 1}, {3, 2, 2, 1, 1, 4, 2, 1}, {4, 1, 1, 1, 2, 1, 3, 0},
 	} {
 		in := Map{H: 9, W: 11, C: 5, Side: 1}
-		out := Map{H: (in.H+2*w.PadTop-w.KH)/w.StrideH + 1, W: (in.W+2*w.PadLeft-w.KW)/w.StrideW + 1, C: 5, Top: 1, Side: 2}
+		out := Map{H: (in.H+2*w.PadTop-(w.KH-1)*w.DilH-1)/w.StrideH + 1, W: (in.W+2*w.PadLeft-(w.KW-1)*w.DilW-1)/w.StrideW + 1, C: 5, Top: 1, Side: 2}
 		x, y := randomImage(r, in, 200), make([]uint8, out.Size())
 		for i := range 3 {
 			MaxPool(y, out, x, in, w, i, 3)
@@ -92,7 +93,7 @@ func TestMaxPool(t *testing.T) {
 					want := int32(0)
 					for ky := range w.KH {
 						for kx := range w.KW {
-							want = max(want, pixelOr(x, in, row*w.StrideH+ky-w.PadTop, col*w.StrideW+kx-w.PadLeft, c, 0))
+							want = max(want, pixelOr(x, in, row*w.StrideH+ky*w.DilH-w.PadTop, col*w.StrideW+kx*w.DilW-w.PadLeft, c, 0))
 						}
 					}
 					if got := y[out.At(row, col)+c]; int32(got) != want {

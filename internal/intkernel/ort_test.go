@@ -172,7 +172,7 @@ func TestAverageOfONNXRuntime(t *testing.T) {
 			attrs = append(attrs, onnx.AttrI("count_include_pad", 1))
 		}
 		g.output(g.node("AveragePool", []string{g.integers("x", scale, zero)}, attrs...), outScale, outZero)
-		w := Window{KH: k, KW: k, StrideH: stride, StrideW: stride, PadTop: pad, PadLeft: pad}
+		w := Window{KH: k, KW: k, StrideH: stride, StrideW: stride, DilH: 1, DilW: 1, PadTop: pad, PadLeft: pad}
 		out := Map{H: (in.H+2*pad-k)/stride + 1, W: (in.W+2*pad-k)/stride + 1, C: in.C, Top: 1, Side: 1}
 		all = append(all, set{NewAverage(w, countPad, scale, zero, outScale, outZero, 0, 255, false), out})
 	}

@@ -4,7 +4,26 @@ package intkernel
 type Window struct {
 	KH, KW           int
 	StrideH, StrideW int
+	DilH, DilW       int // of an average: 1
 	PadTop, PadLeft  int
+}
+
+// rows returns the first row of the windows of row y of the result that lies in an image of h rows, and the end of them: rows
+// are DilH apart.
+func (w Window) rows(y, h int) (y0, y1 int) { return inside(y*w.StrideH-w.PadTop, w.KH, w.DilH, h) }
+
+// columns is rows for the columns of an image.
+func (w Window) columns(x, width int) (x0, x1 int) {
+	return inside(x*w.StrideW-w.PadLeft, w.KW, w.DilW, width)
+}
+
+// inside returns the bounds of those of k places from first on, by steps, that are among 0 to n.
+func inside(first, k, step, n int) (from, to int) {
+	to = min(first+(k-1)*step+1, n)
+	if first < 0 {
+		first += (step - 1 - first) / step * step
+	}
+	return first, to
 }
 
 // MaxPool fills part i of n of the rows of an image with the largest of each window of the image x; what is outside of x
@@ -12,9 +31,9 @@ type Window struct {
 func MaxPool(dst []uint8, m Map, x []uint8, in Map, w Window, i, n int) {
 	width := in.W * in.Pixel()
 	for y := m.H * i / n; y < m.H*(i+1)/n; y++ {
-		y0, y1 := max(0, y*w.StrideH-w.PadTop), min(in.H, y*w.StrideH-w.PadTop+w.KH)
+		y0, y1 := w.rows(y, in.H)
 		row := dst[m.At(y, 0):m.At(y, m.W)]
-		for v := y0; v < y1; v++ {
+		for v := y0; v < y1; v += w.DilH {
 			src := x[in.At(v, 0):][:width]
 			maxRow(row, m, src, in, w, v == y0)
 		}
@@ -24,11 +43,11 @@ func MaxPool(dst []uint8, m Map, x []uint8, in Map, w Window, i, n int) {
 // maxRow takes a row of x into a row of the result, the first one of the windows or another.
 func maxRow(row []uint8, m Map, src []uint8, in Map, w Window, first bool) {
 	pixel := in.Pixel()
-	if w.StrideW > 1 {
+	if w.StrideW > 1 || w.DilW > 1 {
 		for o := range m.W {
 			y := row[o*pixel : (o+1)*pixel]
-			x0, x1 := max(0, o*w.StrideW-w.PadLeft), min(in.W, o*w.StrideW-w.PadLeft+w.KW)
-			for v := x0; v < x1; v++ {
+			x0, x1 := w.columns(o, in.W)
+			for v := x0; v < x1; v += w.DilW {
 				x := src[v*pixel : (v+1)*pixel]
 				if first && v == x0 {
 					copy(y, x)
@@ -101,9 +120,9 @@ func NewAverage(w Window, countPad bool, scale float32, zero int32, outScale flo
 // Run fills part i of n of the rows of an image with the averages of the image x.
 func (a *Average) Run(dst []uint8, m Map, x []uint8, in Map, i, n int) {
 	for y := m.H * i / n; y < m.H*(i+1)/n; y++ {
-		y0, y1 := max(0, y*a.StrideH-a.PadTop), min(in.H, y*a.StrideH-a.PadTop+a.KH)
+		y0, y1 := a.rows(y, in.H)
 		for col := range m.W {
-			x0, x1 := max(0, col*a.StrideW-a.PadLeft), min(in.W, col*a.StrideW-a.PadLeft+a.KW)
+			x0, x1 := a.columns(col, in.W)
 			pixels := (y1 - y0) * (x1 - x0)
 			if a.CountPad {
 				pixels = a.KH * a.KW

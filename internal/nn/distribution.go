@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"zaq/internal/onnx"
 	"zaq/internal/operator"
 )
 
@@ -132,14 +133,22 @@ func (n *Network) distribution(l *Layer, x *Distribution, known map[string]*Dist
 		if op.Axis == 1 {
 			return joined(l.In, known)
 		}
+	case Reshape:
+		return x.reshaped(n.Input(l, 0).Shape, op.Shape)
 	case Operator:
 		// Nearest neighbours, where channels stay apart: they are no more and no fewer.
 		if in, out := n.Input(l, 0).Shape, n.Output(l).Shape; (op.Type == "Resize" || op.Type == "Upsample") && op.Moves() &&
 			len(in) == 4 && len(out) == 4 && in[1] == out[1] {
 			return x
 		}
-		if op.Type == "DepthToSpace" {
+		switch op.Type {
+		case "DepthToSpace":
 			return x.laidOut(op, l)
+		case "Gather", "Transpose":
+			if op.keepsChannels() {
+				return x
+			}
+			return nil
 		}
 		return n.scaled(l, known)
 	}
@@ -156,16 +165,42 @@ func (d *Distribution) laidOut(op Operator, l *Layer) *Distribution {
 	if err != nil {
 		return nil
 	}
-	channels := out[0].Shape[1]
+	return d.mixed(out[0].Shape[1], func(i int) int { return int(out[0].Data[i]) })
+}
+
+// keepsChannels reports whether a Gather or Transpose leaves axis 1 as it is.
+func (o Operator) keepsChannels() bool {
+	node := &onnx.Node{Attributes: o.Attributes}
+	if o.Type == "Gather" {
+		a := node.Attr("axis")
+		return a != nil && a.Int > 1
+	}
+	perm := node.Attr("perm")
+	return perm != nil && len(perm.Ints) > 1 && perm.Ints[1] == 1
+}
+
+// reshaped returns what a Reshape makes where each channel has the elements of some that are neighbours.
+func (d *Distribution) reshaped(from, to []int) *Distribution {
+	switch {
+	case len(from) < 2 || len(to) < 2 || from[1]%to[1] != 0:
+		return nil
+	case from[1] == to[1]:
+		return d
+	}
+	return d.mixed(to[1], func(i int) int { return i })
+}
+
+// mixed returns channels that have the elements of as many of d each: from(0) and those that follow, one channel after the other.
+func (d *Distribution) mixed(channels int, from func(i int) int) *Distribution {
 	y := newDistribution(channels)
+	each := len(d.Mean) / channels
 	for c := range channels {
-		from := out[0].Data[c*len(numbers)/channels : (c+1)*len(numbers)/channels]
 		mean, square := 0.0, 0.0
 		y.Lo[c], y.Hi[c] = math.Inf(1), math.Inf(-1)
-		for _, number := range from {
-			i := int(number)
-			mean += d.Mean[i] / float64(len(from))
-			square += (float64(d.Std[i]*d.Std[i]) + float64(d.Mean[i]*d.Mean[i])) / float64(len(from))
+		for k := range each {
+			i := from(c*each + k)
+			mean += d.Mean[i] / float64(each)
+			square += (float64(d.Std[i]*d.Std[i]) + float64(d.Mean[i]*d.Mean[i])) / float64(each)
 			y.Lo[c], y.Hi[c] = min(y.Lo[c], d.Lo[i]), max(y.Hi[c], d.Hi[i])
 		}
 		y.Mean[c], y.Std[c] = mean, math.Sqrt(max(0, square-float64(mean*mean)))
@@ -246,6 +281,9 @@ func (n *Network) padded(op Pad, x *Distribution) *Distribution {
 	rank := len(op.Pads) / 2
 	if rank < 2 || op.Pads[1]+op.Pads[rank+1] == 0 {
 		return x
+	}
+	if op.Mode != "" {
+		return nil
 	}
 	before, channels := op.Pads[1], len(x.Mean)
 	y := x.gather(before+channels+op.Pads[rank+1], func(c int) int {

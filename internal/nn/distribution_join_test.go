@@ -57,3 +57,24 @@ func TestDistributionLaidOut(t *testing.T) {
 		}
 	}
 }
+
+// A channel that is made of phases has the elements of all of them, wherever they are moved to.
+func TestDistributionOfPhases(t *testing.T) {
+	n := &Network{Inputs: []string{"x"}, Outputs: []string{"y"}, Values: map[string]*Value{"x": {Name: "x", Shape: []int{Batch, 4, 2, 3}}}}
+	phases := transposed{groups: 1, perGroup: 2, stride: [2]int{1, 2}}
+	in := "x"
+	for i, op := range phases.interleave(Batch, [2]int{2, 3}, 13) {
+		l := &Layer{Name: op.Kind(), Op: op, In: []string{in}, Out: []string{[]string{"apart", "moved", "y"}[i]}}
+		if err := n.inferShape(l); err != nil {
+			t.Fatal(err)
+		}
+		n.Layers, in = append(n.Layers, l), l.Out[0]
+	}
+	if shape := n.Values["y"].Shape; !slices.Equal(shape, []int{Batch, 2, 2, 6}) {
+		t.Errorf("shape %v", shape)
+	}
+	known := Distributions(n, map[string]*Distribution{"x": NormalDistribution(&Stats{Mean: []float32{1, 3, 5, 5}, Std: []float32{0, 0, 2, 2}})})
+	if d := known["y"]; d == nil || !slices.Equal(d.Mean, []float64{2, 5}) || !slices.Equal(d.Std, []float64{1, 2}) {
+		t.Errorf("%+v", d)
+	}
+}

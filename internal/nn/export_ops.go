@@ -61,13 +61,13 @@ func (e *exporter) operands(l *Layer) ([]string, []*onnx.Attribute, error) {
 	case Clip:
 		return e.clip(l, op), nil, nil
 	case AveragePool:
-		attrs := window(op.Kernel, op.Stride, op.Pads)
+		attrs := e.window(l, op.Kernel, op.Stride, [2]int{1, 1}, op.Pads)
 		if op.CountIncludePad {
 			attrs = append(attrs, onnx.AttrI("count_include_pad", 1))
 		}
 		return l.In, attrs, nil
 	case MaxPool:
-		return l.In, window(op.Kernel, op.Stride, op.Pads), nil
+		return l.In, e.window(l, op.Kernel, op.Stride, op.Dilation, op.Pads), nil
 	case Slice:
 		in := []string{l.In[0]}
 		for _, p := range []struct {
@@ -81,6 +81,9 @@ func (e *exporter) operands(l *Layer) ([]string, []*onnx.Attribute, error) {
 		in := []string{l.In[0], e.ints(l.Name+"_pads", onnx.Int64, []int64{int64(len(op.Pads))}, widen(op.Pads...))}
 		if op.Value != 0 {
 			in = append(in, e.floats(l.Name+"_value", nil, []float32{op.Value}))
+		}
+		if op.Mode != "" {
+			return in, []*onnx.Attribute{onnx.AttrS("mode", op.Mode)}, nil
 		}
 		return in, nil, nil
 	case Reshape:
@@ -102,12 +105,29 @@ func (e *exporter) target(shape []int) []int64 {
 	return t
 }
 
-func window(kernel, stride [2]int, pads [4]int) []*onnx.Attribute {
-	return []*onnx.Attribute{
+// window returns the attributes of a pool.
+//
+// Pads as large as the kernel, which ONNX Runtime refuses, come of ceil_mode and dilations: they are written as such, with the
+// least pads behind the input that have a last window begin.
+func (e *exporter) window(l *Layer, kernel, stride, dilation [2]int, pads [4]int) []*onnx.Attribute {
+	var attrs []*onnx.Attribute
+	if pads[2] >= kernel[0] || pads[3] >= kernel[1] {
+		x, y := e.n.Input(l, 0).Shape, e.n.Output(l).Shape
+		for i := range 2 {
+			room := x[i+2] + pads[i] - (kernel[i]-1)*dilation[i] - 1
+			pads[i+2] = max(0, (y[i+2]-2)*stride[i]+1-room)
+		}
+		attrs = append(attrs, onnx.AttrI("ceil_mode", 1))
+	}
+	attrs = append(attrs,
 		onnx.AttrIs("kernel_shape", widen(kernel[:]...)...),
 		onnx.AttrIs("pads", widen(pads[:]...)...),
 		onnx.AttrIs("strides", widen(stride[:]...)...),
+	)
+	if dilation != [2]int{1, 1} {
+		attrs = append(attrs, onnx.AttrIs("dilations", widen(dilation[:]...)...))
 	}
+	return attrs
 }
 
 // weighted returns the operands of a Conv or Gemm.

@@ -146,7 +146,7 @@ func (n *Network) Clone() *Network {
 		case ChannelClip:
 			op = ChannelClip{slices.Clone(o.Min), slices.Clone(o.Max)}
 		case Pad:
-			op = Pad{slices.Clone(o.Pads), o.Value}
+			op = Pad{slices.Clone(o.Pads), o.Value, o.Mode}
 		case Reshape:
 			op = Reshape{slices.Clone(o.Shape)}
 		}

@@ -44,11 +44,11 @@ func TestImportErrors(t *testing.T) {
 			b.model.Graph.Inputs = append(b.model.Graph.Inputs, &onnx.ValueInfo{Name: "k", Type: onnx.Float, Shape: []onnx.Dim{}})
 			return b.node("Add", "x", "k")
 		}},
-		{"transposed convolution of a huge stride", `a stride of 30000 makes`, true, func(b *graphBuilder) string {
+		{"transposed convolution of a huge stride", `strides of [30000 30000] make`, true, func(b *graphBuilder) string {
 			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 30000, 30000))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
-		{"transposed convolution of a stride beyond reason", `a stride of 1073741824 makes`, true, func(b *graphBuilder) string {
+		{"transposed convolution of a stride beyond reason", `strides of [1073741824 1073741824] make`, true, func(b *graphBuilder) string {
 			y := b.node("ConvTranspose", b.node("GlobalAveragePool", "x"), b.weights(4, 4, 2, 2), nums("strides", 2000000000, 2000000000))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
@@ -125,8 +125,15 @@ func TestImportErrors(t *testing.T) {
 		}},
 		{"missing weight", `input 1 is missing`, false, func(b *graphBuilder) string { return b.node("Conv", "x") }},
 		{"no inputs", `input 0 is missing`, false, func(b *graphBuilder) string { return b.node("Relu") }},
-		{"dilated pool", `dilations [2 2]`, true, func(b *graphBuilder) string {
-			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2))
+		{"pads of a pool", `reach past kernel`, false, func(b *graphBuilder) string {
+			return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 2), nums("pads", 2, 0, 0, 0))
+		}},
+		{"dilated average", `with padding that does not count`, true, func(b *graphBuilder) string {
+			return b.node("AveragePool", "x", nums("kernel_shape", 2, 2), nums("dilations", 2, 1), nums("pads", 1, 0, 0, 0))
+		}},
+		{"dilated pool", `has nothing of input`, false, func(b *graphBuilder) string {
+			x := b.node("Slice", "x", b.list(0, 0), b.list(2, 2), b.list(2, 3))
+			return b.node("MaxPool", x, nums("kernel_shape", 2, 2), nums("dilations", 3, 3), nums("pads", 1, 1, 1, 1))
 		}},
 		{"shapes of a sum", `(Add): shapes differ`, false, func(b *graphBuilder) string { return b.node("Add", "x", "v") }},
 		{"gemm", `does not fit weight`, false, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(5, 7)) }},
@@ -136,8 +143,11 @@ func TestImportErrors(t *testing.T) {
 		{"empty slice", `is empty`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(3), b.list(3), b.list(1)) }},
 		{"slice axis", `axis 4 is outside 4 axes`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1), b.list(4)) }},
 		{"pads", `has 3 pads`, false, func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 1, 2)) }},
-		{"reflection", `mode "reflect"`, true, func(b *graphBuilder) string {
-			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "reflect"))
+		{"reflection", `mode reflect has 5 elements`, false, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 6, 1), text("mode", "reflect"))
+		}},
+		{"mode of padding", `mode "mirror"`, true, func(b *graphBuilder) string {
+			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "mirror"))
 		}},
 		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
 		{"outputs are constants", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},

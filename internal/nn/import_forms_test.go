@@ -89,6 +89,45 @@ var forms = []form{
 	{"max pool, ceil", 10, 0, "MaxPool", func(b *graphBuilder) string {
 		return b.node("MaxPool", "x", nums("kernel_shape", 2, 3), nums("strides", 3, 3), nums("pads", 0, 1, 1, 0), num("ceil_mode", 1))
 	}},
+	{"max pool, dilated", 10, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", "x", nums("kernel_shape", 3, 2), nums("dilations", 2, 3), nums("strides", 1, 2), nums("pads", 2, 1, 1, 1))
+	}},
+	{"max pool, dilated, ceil", 10, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", "x", nums("kernel_shape", 2, 2), nums("dilations", 3, 2), nums("strides", 4, 3), nums("pads", 1, 1, 0, 0), num("ceil_mode", 1))
+	}},
+	{"max pool, dilated, valid", 10, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", "x", nums("kernel_shape", 3, 2), nums("dilations", 2, 2), nums("strides", 2, 3), text("auto_pad", "VALID"), num("ceil_mode", 1))
+	}},
+	{"max pool, same, ceil", 10, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", "x", nums("kernel_shape", 3, 3), nums("strides", 2, 2), text("auto_pad", "SAME_UPPER"), num("ceil_mode", 1))
+	}},
+	{"average pool, valid, ceil", 10, 0, "AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 2), nums("strides", 2, 3), text("auto_pad", "VALID"), num("ceil_mode", 1))
+	}},
+	{"average pool, dilated", 19, 0, "Gather AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 2), nums("dilations", 1, 3), nums("strides", 1, 2), nums("pads", 2, 0, 1, 0))
+	}},
+	{"average pool of the plane, dilated", 19, 0, "Gather Gather AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 4), nums("dilations", 2, 2))
+	}},
+	{"average pool, dilated, padding counted", 19, 0, "Pad Gather Gather AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 3), nums("dilations", 2, 2), nums("pads", 1, 1, 1, 0), num("count_include_pad", 1))
+	}},
+	{"average pool, padding counted, ceil", 19, 0, "Pad AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 2, 3), nums("strides", 2, 2), nums("pads", 1, 1, 0, 1), num("count_include_pad", 1), num("ceil_mode", 1))
+	}},
+	{"average pool, dilated, padding counted, ceil", 19, 0, "Pad Gather AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 3), nums("strides", 3, 1), nums("dilations", 1, 2), nums("pads", 1, 1, 0, 0), num("count_include_pad", 1), num("ceil_mode", 1))
+	}},
+	{"average pool, no padding to count, ceil", 19, 0, "AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 2), nums("strides", 2, 3), num("count_include_pad", 1), num("ceil_mode", 1))
+	}},
+	{"average pool, same, padding counted", 7, 0, "AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 3, 3), nums("strides", 2, 2), text("auto_pad", "SAME_LOWER"), num("count_include_pad", 1))
+	}},
+	{"average pool, kernel below the stride, same", 19, 0, "AveragePool", func(b *graphBuilder) string {
+		return b.node("AveragePool", "x", nums("kernel_shape", 2, 2), nums("strides", 3, 4), text("auto_pad", "SAME_UPPER"))
+	}},
 	{"global average pool", 7, 0, "GlobalAveragePool", func(b *graphBuilder) string { return b.node("GlobalAveragePool", "x") }},
 	{"reduce mean", 7, 17, "GlobalAveragePool", func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 2, 3)) }},
 	{"reduce mean, flat", 11, 17, "GlobalAveragePool Flatten", func(b *graphBuilder) string {
@@ -149,6 +188,28 @@ var forms = []form{
 	{"pad axes", 18, 0, "Pad", func(b *graphBuilder) string {
 		return b.node("Pad", "x", b.list(1, 0, 0, 2), "", b.list(-1, 1))
 	}},
+	{"pad by reflection, attributes", 7, 10, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", nums("pads", 0, 0, 1, 2, 0, 0, 2, 1), text("mode", "reflect"))
+	}},
+	{"pad by reflection", 11, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 1, 5, 2, 0, 3, 2, 6), text("mode", "reflect"))
+	}},
+	{"pad by the edge", 11, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, 7, 2, 0, 0, 2, 9), b.floats(nil, 3), text("mode", "edge"))
+	}},
+	{"pad around", 19, 0, "Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(6, 2, 1, 7), "", b.list(2, 3), text("mode", "wrap"))
+	}},
+	{"pad and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 1, -1, 2, 0, 0, 3, -2), b.floats(nil, -1))
+	}},
+	{"pad by reflection and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, -2, 3, 0, 0, 3, -1), text("mode", "reflect"))
+	}},
+	{"pad by the edge and cut", 11, 0, "Slice Pad", func(b *graphBuilder) string {
+		return b.node("Pad", "x", b.list(0, 0, -2, 2, 0, 0, 4, 1), text("mode", "edge"))
+	}},
+	{"cut by a pad", 11, 0, "Slice", func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 0, -2, 0, 0, -1, 0, -1)) }},
 	{"identity", 7, 0, "Relu", func(b *graphBuilder) string {
 		return b.node("Relu", b.node("Identity", b.node("Identity", "x")))
 	}},

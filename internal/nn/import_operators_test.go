@@ -89,6 +89,49 @@ var operatorForms = []form{
 		up := b.node("Identity", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2)))
 		return b.node("Add", up, b.node("Relu", up))
 	}},
+	{"transposed convolution, 1x4 at 1 and 2", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 1, 4), b.weights(3), nums("strides", 1, 2), nums("pads", 0, 1, 0, 1))
+	}},
+	{"transposed convolution, 3x1 at 3 and 1", 7, 0, "Conv Reshape Transpose Reshape", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 1), nums("strides", 3, 1))
+	}},
+	{"transposed convolution, 3x3 at 2 and 1", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 3), b.weights(3), nums("strides", 2, 1), nums("pads", 1, 2, 0, 1), nums("output_padding", 1, 0))
+	}},
+	{"transposed convolution, 4x5 at 3 and 2 in groups", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 4, 5), b.weights(6), nums("strides", 3, 2), nums("pads", 2, 0, 1, 3), num("group", 2))
+	}},
+	{"transposed convolution, depthwise at 1 and 4", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 1, 3, 8), nums("strides", 1, 4), nums("pads", 1, 2, 1, 2), num("group", 4))
+	}},
+	{"transposed convolution, dilated at 2 and 1", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 3), nums("strides", 2, 1), nums("dilations", 3, 2), nums("pads", 1, 1, 0, 2))
+	}},
+	{"transposed convolution, dilated at 2 and 3", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 2, 3, 2), b.weights(4), nums("strides", 2, 3), nums("dilations", 2, 4), nums("pads", 1, 0, 1, 1), num("group", 2))
+	}},
+	{"transposed convolution, of a size at 1 and 2", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 3, 5), nums("strides", 1, 2), nums("output_shape", 7, 15))
+	}},
+	{"transposed convolution, same upper at 1 and 2", 11, 0, "Conv Reshape Transpose Reshape", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 1, 3), nums("strides", 1, 2), text("auto_pad", "SAME_UPPER"))
+	}},
+	{"transposed convolution, same lower at 3 and 1", 11, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 4, 3), nums("strides", 3, 1), text("auto_pad", "SAME_LOWER"))
+	}},
+	{"transposed convolution, valid at 1 and 2", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 3), nums("strides", 1, 2), text("auto_pad", "VALID"))
+	}},
+	{"transposed convolution, pads beyond the kernel at 1 and 2", 7, 0, "Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
+		return b.node("ConvTranspose", "x", b.weights(4, 3, 1, 2), nums("strides", 1, 2), nums("pads", 1, 3, 2, 2))
+	}},
+	{"transposed convolution at 1 and 2, normalized", 11, 0, "Conv BatchNormalization Relu Reshape Transpose Reshape", func(b *graphBuilder) string {
+		up := b.node("ConvTranspose", "x", b.weights(4, 3, 1, 2), b.weights(6), nums("strides", 1, 2), num("group", 2))
+		return b.node("Relu", b.node("BatchNormalization", up, b.weights(6), b.weights(6), b.weights(6), b.floats([]int64{6}, 1, 2, 3, 4, 5, 6)))
+	}},
+	{"transposed convolution at 2 and 1, a bias added", 7, 0, "Conv Reshape Transpose Reshape", func(b *graphBuilder) string {
+		return b.node("Add", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 1), nums("strides", 2, 1)), b.weights(3, 1, 1))
+	}},
 	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
 	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},
 	{"hard sigmoid", 7, 0, "HardSigmoid", func(b *graphBuilder) string { return b.node("HardSigmoid", "x", flt("alpha", 0.3)) }},
@@ -180,7 +223,7 @@ var operatorForms = []form{
 		return b.node("Expand", b.node("GlobalAveragePool", "x"), batchAnd(b, "x", 4, 2, 3))
 	}},
 
-	{"transposed conv", 7, 0, "Conv ConvTranspose", func(b *graphBuilder) string {
+	{"transposed conv", 7, 0, "Conv Conv Reshape Transpose Reshape Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", conv(b), b.weights(4, 2, 3, 2), b.weights(4), num("group", 2), nums("strides", 2, 1), nums("pads", 1, 0, 0, 1),
 			nums("output_padding", 1, 0))
 	}},

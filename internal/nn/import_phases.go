@@ -60,5 +60,5 @@ func (n *node) phases(p *phased, v *Value) (*Value, error) {
 	if channels := p.perGroup * p.groups; len(v.Data) != channels {
 		return nil, fmt.Errorf("constant %q has shape %v for %d channels", v.Name, v.Shape, channels)
 	}
-	return n.derived(v, []int{len(v.Data) * p.stride * p.stride}, p.transposed.phases(v.Data)), nil
+	return n.derived(v, []int{len(v.Data) * p.count()}, p.transposed.phases(v.Data)), nil
 }

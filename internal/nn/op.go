@@ -45,8 +45,8 @@ type AveragePool struct {
 
 // MaxPool takes the largest value of each window.
 type MaxPool struct {
-	Kernel, Stride [2]int
-	Pads           [4]int
+	Kernel, Stride, Dilation [2]int
+	Pads                     [4]int
 }
 
 // GlobalAveragePool is the mean over height and width: [N,C,H,W] to [N,C,1,1].
@@ -62,10 +62,11 @@ type Gemm struct{}
 // not negative, within the axis.
 type Slice struct{ Starts, Ends, Axes, Steps []int }
 
-// Pad surrounds x with Value: Pads has the starts of all axes, then the ends.
+// Pad surrounds x with Value or, where there is a Mode, with elements of x: Pads has the starts of all axes, then the ends.
 type Pad struct {
 	Pads  []int
-	Value float32
+	Value float32 // 0 where there is a Mode
+	Mode  string  // "" for the constant Value; or reflect, edge or wrap, as ONNX calls them
 }
 
 // Reshape gives x another shape, of as many elements and with the batch axis in its place.

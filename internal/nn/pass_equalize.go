@@ -346,7 +346,7 @@ func (p *pair) padded() bool {
 		case AveragePool:
 			padded = padded || op.Pads != [4]int{}
 		case Pad:
-			padded = true
+			padded = padded || op.Mode == ""
 		}
 	}
 	return padded

@@ -69,7 +69,7 @@ func sketch(t *testing.T, outputs []string, lines ...string) *Network {
 			constant(out+".b", 0.1, 0, channels)
 			l.Op, l.In = Conv{Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: channels}, append(l.In, out+".w", out+".b")
 		case "maxpool":
-			l.Op = MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}
+			l.Op = MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}
 		case "avgpool":
 			l.Op = AveragePool{Kernel: [2]int{3, 3}, Stride: [2]int{1, 1}, Pads: [4]int{1, 1, 1, 1}}
 		case "gap":

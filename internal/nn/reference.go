@@ -113,14 +113,14 @@ func (r *reference) run() ([]float32, error) {
 		}
 		return y, nil
 	case AveragePool:
-		return r.pool(op.Kernel, op.Stride, op.Pads, func(window []float32, cells int) float32 {
+		return r.pool(op.Kernel, op.Stride, [2]int{1, 1}, op.Pads, func(window []float32, cells int) float32 {
 			if !op.CountIncludePad {
 				cells = len(window)
 			}
 			return float32(sum(window) / float64(cells))
 		}), nil
 	case MaxPool:
-		return r.pool(op.Kernel, op.Stride, op.Pads, func(window []float32, _ int) float32 {
+		return r.pool(op.Kernel, op.Stride, op.Dilation, op.Pads, func(window []float32, _ int) float32 {
 			most := float32(math.Inf(-1))
 			for _, v := range window {
 				most = max(most, v)
@@ -283,7 +283,7 @@ func (r *reference) batchNorm(op BatchNorm) []float32 {
 }
 
 // pool calls f for every window with the elements in it and the number of cells, padding included.
-func (r *reference) pool(kernel, stride [2]int, pads [4]int, f func(window []float32, cells int) float32) []float32 {
+func (r *reference) pool(kernel, stride, dilation [2]int, pads [4]int, f func(window []float32, cells int) float32) []float32 {
 	x, out := r.shape(0), r.outShape()
 	y := make([]float32, 0, size(out))
 	var window []float32
@@ -294,7 +294,7 @@ func (r *reference) pool(kernel, stride [2]int, pads [4]int, f func(window []flo
 				window = window[:0]
 				for ky := range kernel[0] {
 					for kx := range kernel[1] {
-						iy, ix := oy*stride[0]+ky-pads[0], ox*stride[1]+kx-pads[1]
+						iy, ix := oy*stride[0]+ky*dilation[0]-pads[0], ox*stride[1]+kx*dilation[1]-pads[1]
 						if iy >= 0 && iy < x[2] && ix >= 0 && ix < x[3] {
 							window = append(window, input[iy*x[3]+ix])
 						}
@@ -341,7 +341,7 @@ func (r *reference) pad(op Pad) []float32 {
 	from := make([]int, len(x))
 	indices(out, func(index []int) {
 		for a := range from {
-			if from[a] = index[a] - op.Pads[a]; from[a] < 0 || from[a] >= x[a] {
+			if from[a] = operator.Padded(op.Mode, index[a]-op.Pads[a], x[a]); from[a] < 0 {
 				y = append(y, op.Value)
 				return
 			}

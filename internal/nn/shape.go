@@ -146,9 +146,9 @@ func shapeRule(op Op, in [][]int) ([]int, error) {
 		}
 		return slices.Clone(x), nil
 	case AveragePool:
-		return poolShape(x, op.Kernel, op.Stride, op.Pads)
+		return poolShape(x, op.Kernel, op.Stride, [2]int{1, 1}, op.Pads)
 	case MaxPool:
-		return poolShape(x, op.Kernel, op.Stride, op.Pads)
+		return poolShape(x, op.Kernel, op.Stride, op.Dilation, op.Pads)
 	case GlobalAveragePool:
 		if len(x) != 4 {
 			return nil, fmt.Errorf("input %v is not [N,C,H,W]", x)
@@ -224,15 +224,27 @@ func gemmShape(in [][]int) ([]int, error) {
 	return []int{x[0], w[0]}, nil
 }
 
-func poolShape(x []int, kernel, stride [2]int, pads [4]int) ([]int, error) {
+func poolShape(x []int, kernel, stride, dilation [2]int, pads [4]int) ([]int, error) {
 	if len(x) != 4 {
 		return nil, fmt.Errorf("input %v is not [N,C,H,W]", x)
 	}
-	if max(pads[0], pads[2]) >= kernel[0] || max(pads[1], pads[3]) >= kernel[1] {
-		return nil, fmt.Errorf("pads %v reach past kernel %v", pads, kernel)
+	h, w, err := windows(x, kernel, stride, dilation, pads)
+	if err != nil {
+		return nil, err
 	}
-	h, w, err := windows(x, kernel, stride, [2]int{1, 1}, pads)
-	return []int{x[0], x[1], h, w}, err
+	for i, count := range [2]int{h, w} {
+		for o := range count {
+			at := o*stride[i] - pads[i]
+			end := min(x[i+2], at+(kernel[i]-1)*dilation[i]+1)
+			if at < 0 { // from the first element inside on
+				at = (at%dilation[i] + dilation[i]) % dilation[i]
+			}
+			if at >= end {
+				return nil, fmt.Errorf("a window of kernel %v and dilation %v has nothing of input %v with pads %v", kernel, dilation, x, pads)
+			}
+		}
+	}
+	return []int{x[0], x[1], h, w}, nil
 }
 
 // windows returns how many windows fit along height and width of x [N,C,H,W].
@@ -293,8 +305,19 @@ func padShape(op Pad, x []int) ([]int, error) {
 		if before < 0 || after < 0 || x[i] == Batch && before+after > 0 {
 			return nil, fmt.Errorf("pads %v are negative or widen the batch", op.Pads)
 		}
-		if x[i] != Batch {
-			shape[i] += before + after
+		if x[i] == Batch {
+			continue
+		}
+		shape[i] += before + after
+		most := maxElements // ONNX Runtime repeats an axis once only, and reflects it without its last element
+		switch op.Mode {
+		case "reflect":
+			most = x[i] - 1
+		case "wrap":
+			most = x[i]
+		}
+		if max(before, after) > most {
+			return nil, fmt.Errorf("mode %s has %d elements of %v to pad axis %d with %d and %d", op.Mode, most, x, i, before, after)
 		}
 	}
 	return shape, nil

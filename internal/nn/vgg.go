@@ -29,7 +29,7 @@ func VGG19(c VGGConfig, seed uint64) (*Network, error) {
 			x = b.layer(name+".relu", Relu{}, x)
 			channels = wide
 		}
-		x = b.layer(fmt.Sprintf("stage%d.pool", stage+1), MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}}, x)
+		x = b.layer(fmt.Sprintf("stage%d.pool", stage+1), MaxPool{Kernel: [2]int{2, 2}, Stride: [2]int{2, 2}, Dilation: [2]int{1, 1}}, x)
 	}
 	return b.classify(x, channels, c.Classes)
 }

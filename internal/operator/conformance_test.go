@@ -249,8 +249,9 @@ integers or booleans: those that pass, of all. %d tests have known operators onl
 
 "layer" operators are those of a trunk that is quantized and trained, in the forms that the importer's errors name; "trained" ones have a
 gradient there as well, but no quantized form of their own; of the others, those that only follow the last layer with weights go into the file as they are.
-ConvTranspose with equal strides becomes what it computes, a Conv, a DepthToSpace and where it has padding a Slice, of which the Conv
-runs in integers; what follows it, pixel by pixel, is done before the pixels are moved. A Conv of one output channel that reads a Softmax, the mean
+ConvTranspose becomes what it computes, a Conv, a DepthToSpace, or where strides differ a Transpose between two Reshapes, and where it has padding
+a Slice, of which the Conv runs in integers; what follows it, pixel by pixel, is done before the pixels are moved. A dilated AveragePool becomes Gathers
+that bring its elements together, and an AveragePool; its padding must count. A Conv of one output channel that reads a Softmax, the mean
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
 name from outside of itself is refused. Constants are folded with any.
 A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.

@@ -265,6 +265,9 @@ func pad(c *call) []*Tensor {
 		fail("%d pads for %v", len(pads), x.Shape)
 	}
 	mode := c.text("mode", "constant")
+	if !slices.Contains([]string{"constant", "reflect", "edge", "wrap"}, mode) {
+		fail("mode %q", mode)
+	}
 	shape := slices.Clone(x.Shape)
 	for a := range shape {
 		shape[a] += pads[a] + pads[rank+a]
@@ -278,7 +281,7 @@ func pad(c *call) []*Tensor {
 			rest /= shape[a]
 		}
 		for a, i := range index {
-			if i = padded(mode, i, x.Shape[a]); i < 0 {
+			if i = Padded(mode, i, x.Shape[a]); i < 0 {
 				places[at] = -1
 				break
 			}
@@ -290,14 +293,12 @@ func pad(c *call) []*Tensor {
 	return one(y)
 }
 
-// padded returns the index that a mode of padding takes for i, -1 for a constant.
-func padded(mode string, i, d int) int {
+// Padded returns the index that a mode of padding takes for i on an axis of d elements, -1 for a constant.
+func Padded(mode string, i, d int) int {
 	if i >= 0 && i < d {
 		return i
 	}
 	switch mode {
-	case "constant":
-		return -1
 	case "edge":
 		return min(max(i, 0), d-1)
 	case "reflect":
@@ -310,7 +311,6 @@ func padded(mode string, i, d int) int {
 	case "wrap":
 		return ((i % d) + d) % d
 	}
-	fail("mode %q", mode)
 	return -1
 }
 

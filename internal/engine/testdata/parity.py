@@ -171,7 +171,7 @@ def averagepool(t, a):
 
 
 def maxpool(t, a):
-    return nhwc(F.max_pool2d(nchw(t["x"]), a["kernel"], a["stride"], a["pads"]))
+    return nhwc(F.max_pool2d(nchw(t["x"]), a["kernel"], a["stride"], a["pads"], a["dilation"]))
 
 
 def globalpool(t, a):
