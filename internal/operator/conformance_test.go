@@ -288,7 +288,7 @@ func place(op string) string {
 	switch {
 	case slices.Contains(layers, op):
 		return "layer"
-	case Moves(op) || unary || pair || op == "Resize" || op == "Upsample":
+	case Moves(op) || unary || pair || TrainsLines(op) || op == "Resize" || op == "Upsample":
 		return "trained"
 	}
 	return "tail"
