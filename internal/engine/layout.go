@@ -160,6 +160,9 @@ func (l *lowering) operator(layer *nn.Layer, op nn.Operator, name string) (*Tens
 	if operator.TrainsLines(op.Type) {
 		return l.lines(layer, op, name)
 	}
+	if op.Type == "MatMul" {
+		return l.product(layer, name)
+	}
 	f, ok := operator.PairOf(op.Type)
 	if !ok || len(layer.In) < 2 {
 		return nil, errors.New("the engine cannot compute this operator")

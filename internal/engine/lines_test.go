@@ -45,3 +45,24 @@ func TestLines(t *testing.T) {
 		}},
 	})
 }
+
+// So are products of matrices.
+func TestProducts(t *testing.T) {
+	type add = func(nn.Op, ...string) string
+	type constant = func(*nn.Value) string
+	turn := func(a add, x string, perm ...int64) string {
+		return a(onnxOp("Transpose", onnx.AttrIs("perm", perm...)), x)
+	}
+	checkOperators(t, []operatorCase{
+		{"of planes", 2, 3, func(a add, k constant) string { return a(onnxOp("MatMul"), "x", turn(a, "x", 0, 1, 3, 2)) }},
+		{"of a plane with itself", 3, 3, func(a add, k constant) string { return a(onnxOp("MatMul"), "x", "x") }},
+		{"of channels", 2, 3, func(a add, k constant) string {
+			y := a(nn.Reshape{Shape: []int{nn.Batch, 4, 6}}, "x")
+			return a(onnxOp("MatMul"), turn(a, y, 0, 2, 1), a(onnxOp("Sigmoid"), y))
+		}},
+		{"of a stack with one", 2, 3, func(a add, k constant) string {
+			y := a(nn.Slice{Starts: []int{1}, Ends: []int{2}, Axes: []int{1}, Steps: []int{1}}, turn(a, "x", 0, 1, 3, 2))
+			return a(onnxOp("MatMul"), "x", y)
+		}},
+	})
+}
