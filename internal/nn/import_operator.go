@@ -129,13 +129,13 @@ func (im *importer) checkOperators() error {
 	live, after := im.net.live(), im.net.afterWeights()
 	for _, l := range im.net.Layers {
 		op, ok := l.Op.(Operator)
-		if !ok || !live[l] && (after[l] || !im.net.computed(l)) || op.trains() && im.reasons[l.Name] == nil && im.net.untrained(l, op) == "" {
+		if !ok || !live[l] && (after[l] || !im.net.computed(l)) || im.net.trains(l, op) && im.reasons[l.Name] == nil && im.net.untrained(l, op) == "" {
 			continue
 		}
 		if reason := im.reasons[l.Name]; reason != nil {
 			return reason
 		}
-		if op.trains() {
+		if im.net.trains(l, op) {
 			return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain, Reason: im.net.untrained(l, op)}
 		}
 		return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain}
