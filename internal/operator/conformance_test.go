@@ -253,6 +253,9 @@ ConvTranspose with equal strides becomes what it computes, a Conv, a DepthToSpac
 runs in integers; what follows it, pixel by pixel, is done before the pixels are moved. A Conv of one output channel that reads a Softmax, the mean
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
 name from outside of itself is refused. Constants are folded with any.
+Softmax, reductions and normalizations must not run over the images of a batch, and gains and shifts must be constants. What a file spells out of a
+normalization stays real from the first mean on. MatMul of two computed tensors is trained like them, between matrices of one image; operators of one spatial
+axis are read as those of two. A Softmax between quantizers over another axis than the last is written as LogSoftmax and Exp.
 A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.
 
 Inputs are float32, float16 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
