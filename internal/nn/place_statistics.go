@@ -26,7 +26,7 @@ func (d *deployment) measures(l *Layer) bool {
 func (d *deployment) followsStatistics(l *Layer) bool {
 	statistic := func(t string) bool { return d.statistics[t] }
 	switch op := l.Op.(type) {
-	case Clip: // that keeps a norm from being 0
+	case Clip, Reshape, Flatten: // a Clip keeps a norm from being 0
 		return statistic(l.In[0])
 	case Add:
 		return statistic(l.In[0]) && statistic(l.In[1])
