@@ -157,6 +157,12 @@ func (l *lowering) operator(layer *nn.Layer, op nn.Operator, name string) (*Tens
 	if op.Type == "Resize" || op.Type == "Upsample" {
 		return l.interpolate(layer, op, name)
 	}
+	if operator.TrainsLines(op.Type) {
+		return l.lines(layer, op, name)
+	}
+	if op.Type == "MatMul" {
+		return l.product(layer, name)
+	}
 	f, ok := operator.PairOf(op.Type)
 	if !ok || len(layer.In) < 2 {
 		return nil, errors.New("the engine cannot compute this operator")

@@ -47,13 +47,16 @@ func number(v ...float32) *nn.Value {
 	return &nn.Value{Shape: []int{len(v)}, Data: v, Type: onnx.Float}
 }
 
+// operatorCase is a network that build makes of an image of 4 channels.
+type operatorCase struct {
+	name  string
+	h, w  int
+	build func(add func(op nn.Op, in ...string) string, constant func(v *nn.Value) string) string
+}
+
 // Operators in the engine's order of memory are those of the definition, and their gradients are what differences say.
 func TestOperators(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		h, w  int
-		build func(add func(op nn.Op, in ...string) string, constant func(v *nn.Value) string) string
-	}{
+	checkOperators(t, []operatorCase{
 		{"channel shuffle", 3, 5, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			y := add(nn.Reshape{Shape: []int{nn.Batch, 2, 2, 3, 5}}, "x")
 			return add(nn.Reshape{Shape: []int{nn.Batch, 4, 3, 5}}, add(onnxOp("Transpose", onnx.AttrIs("perm", 0, 2, 1, 3, 4)), y))
@@ -124,7 +127,11 @@ func TestOperators(t *testing.T) {
 		{"mish", 2, 3, func(add func(nn.Op, ...string) string, k func(*nn.Value) string) string {
 			return add(onnxOp("Mish"), "x")
 		}},
-	} {
+	})
+}
+
+func checkOperators(t *testing.T, cases []operatorCase) {
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			const batch = 3
 			net := operatorNet(t, tt.h, tt.w, tt.build)

@@ -27,6 +27,11 @@ func (e *exporter) operator(l *Layer, op Operator) error {
 			return err
 		}
 	}
+	if e.misread(l, op) {
+		var logs *onnx.Node
+		logs, node = e.logarithms(node)
+		e.g.Nodes = append(e.g.Nodes, logs)
+	}
 	e.g.Nodes = append(e.g.Nodes, node)
 	for _, name := range l.Out {
 		if v := e.n.Values[name]; v != nil && v.Type != onnx.Undefined {

@@ -235,7 +235,12 @@ func (n *node) read() error {
 	}
 	// A reader that gives up may have replaced constants by then.
 	undo := im.remember(n.Inputs)
-	err := typed(n)
+	var err error
+	if n.ofRows() {
+		err = n.asRows(typed)
+	} else {
+		err = typed(n)
+	}
 	if errors.As(err, new(*UnsupportedError)) {
 		undo()
 		return n.fallback(err)

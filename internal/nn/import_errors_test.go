@@ -31,14 +31,26 @@ func TestImportErrors(t *testing.T) {
 		{"operator of a tail in the trunk", `(LRN): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("LRN", "x", num("size", 3)), b.weights(1, 4, 1, 1))
 		}},
-		{"softmax in the trunk", `(Softmax): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
-			return b.node("Conv", b.node("Softmax", "x"), b.weights(1, 4, 1, 1))
+		{"softmax over images", `(Softmax): mixes the images of a batch`, true, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Softmax", "x", num("axis", 0)), b.weights(2, 4, 1, 1))
 		}},
-		{"normalization before a linear layer over pixels", `(LayerNormalization): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+		{"mean over images", `(ReduceMean): mixes the images of a batch`, true, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Mul", "x", b.node("ReduceMean", "x", nums("axes", 0))), b.weights(2, 4, 1, 1))
+		}},
+		{"mean of a softmax in the trunk", `(Conv): of a Softmax`, true, func(b *graphBuilder) string {
+			y := b.node("Conv", b.node("Softmax", "x", num("axis", 1)), b.weights(1, 4, 1, 1))
+			return b.node("Conv", y, b.weights(2, 1, 1, 1))
+		}},
+		{"normalization of computed gains", `(LayerNormalization): its scales or axes are computed`, true, func(b *graphBuilder) string {
 			b.model.Opsets[0].Version = 17
-			y := b.node("LayerNormalization", b.node("Transpose", b.node("Conv", "x", b.weights(4, 4, 1, 1)), nums("perm", 0, 2, 3, 1)), b.weights(4), b.weights(4))
-			y = b.node("Transpose", b.node("MatMul", y, b.weights(4, 8)), nums("perm", 0, 3, 1, 2))
-			return b.node("Gemm", b.node("Flatten", b.node("GlobalAveragePool", y)), b.weights(8, 3))
+			y := b.node("LayerNormalization", "x", b.node("ReduceMean", "x", nums("axes", 1, 2)), b.weights(7))
+			return b.node("Conv", y, b.weights(2, 4, 1, 1))
+		}},
+		{"deviations of a normalization", `is used`, true, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 17
+			y := b.node("LayerNormalization", "x", b.weights(7), b.weights(7))
+			b.model.Graph.Nodes[0].Outputs = append(b.model.Graph.Nodes[0].Outputs, "", "deviation")
+			return b.node("Conv", b.node("Mul", y, "deviation"), b.weights(2, 4, 1, 1))
 		}},
 		{"scalar input", `input "k" is a scalar: inputs need a batch axis`, false, func(b *graphBuilder) string {
 			b.model.Graph.Inputs = append(b.model.Graph.Inputs, &onnx.ValueInfo{Name: "k", Type: onnx.Float, Shape: []onnx.Dim{}})
@@ -149,7 +161,6 @@ func TestImportErrors(t *testing.T) {
 		{"mode of padding", `mode "mirror"`, true, func(b *graphBuilder) string {
 			return b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), text("mode", "mirror"))
 		}},
-		{"reduction over channels", `over axes [1]`, true, func(b *graphBuilder) string { return b.node("ReduceMean", "x", nums("axes", 1)) }},
 		{"outputs are constants", `is not computed from the inputs`, false, func(b *graphBuilder) string { return b.node("Identity", b.weights(3)) }},
 		{"output is an integer", `is not computed from the inputs`, false, func(b *graphBuilder) string {
 			return b.node("QuantizeLinear", "x", b.floats(nil, 1))

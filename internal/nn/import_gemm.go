@@ -52,6 +52,9 @@ func importMatMul(n *node) error {
 	if n.pixelwise() {
 		return importPixelwise(n)
 	}
+	if n.ofComputed() {
+		return n.anyOperator(nil)
+	}
 	w, err := n.linearWeight(false)
 	if err != nil {
 		return err

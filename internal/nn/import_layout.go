@@ -98,6 +98,8 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 		return false, nil
 	case n.ordered() && last[n.Inputs[0]]:
 		return false, nil
+	case normalizesPixels(n.Node) && last[n.Inputs[0]]:
+		return true, n.normalizePixels()
 	}
 	clone := *n.Node
 	n.Node = &clone

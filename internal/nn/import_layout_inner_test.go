@@ -47,6 +47,20 @@ func TestChannelsLastInside(t *testing.T) {
 			z = b.node("Transpose", b.node("Mul", b.weights(8), z), nums("perm", 0, 3, 1, 2))
 			return b.node("Conv", b.node("Add", z, y), b.weights(3, 8, 3, 3))
 		}},
+		{"linear layers behind a normalization", 17, "Conv Transpose LayerNormalization Transpose Conv Sigmoid Conv Add Conv", func(b *graphBuilder, y string) string {
+			y = b.node("Conv", y, b.weights(8, 1, 3, 3), num("group", 8), nums("pads", 1, 1, 1, 1))
+			z := b.node("LayerNormalization", last(b, y), b.weights(8), b.weights(8))
+			z = linear(b, b.node("Sigmoid", linear(b, z, 8, 16)), 16, 8)
+			return b.node("Conv", b.node("Add", b.node("Transpose", z, nums("perm", 0, 3, 1, 2)), y), b.weights(3, 8, 3, 3))
+		}},
+		{"linear layer behind a spelt normalization", 13, "ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add Conv Identity", func(b *graphBuilder, y string) string {
+			y = last(b, y)
+			y = b.node("Sub", y, b.node("ReduceMean", y, nums("axes", -1)))
+			square := b.node("ReduceMean", b.node("Pow", y, b.floats(nil, 2)), nums("axes", -1))
+			y = b.node("Div", y, b.node("Sqrt", b.node("Add", square, b.floats(nil, 1e-6))))
+			y = linear(b, b.node("Add", b.node("Mul", y, b.weights(8)), b.weights(8)), 8, 4)
+			return b.node("Transpose", y, nums("perm", 0, 3, 1, 2))
+		}},
 		{"linear of the mean", 13, "GlobalAveragePool Conv Flatten", func(b *graphBuilder, y string) string {
 			return b.node("Reshape", linear(b, last(b, b.node("GlobalAveragePool", y)), 8, 3), b.list(0, -1))
 		}},

@@ -129,18 +129,34 @@ func (im *importer) checkOperators() error {
 	live, after := im.net.live(), im.net.afterWeights()
 	for _, l := range im.net.Layers {
 		op, ok := l.Op.(Operator)
-		if !ok || !live[l] && (after[l] || !im.net.computed(l)) || op.trains() && im.reasons[l.Name] == nil && !im.net.mixesImages(l, op) {
+		if !ok || !live[l] && (after[l] || !im.net.computed(l)) || im.net.trains(l, op) && im.reasons[l.Name] == nil && im.net.untrained(l, op) == "" {
 			continue
 		}
 		if reason := im.reasons[l.Name]; reason != nil {
 			return reason
 		}
-		if op.trains() {
-			return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain, Reason: "mixes the images of a batch or moves its axis"}
+		if im.net.trains(l, op) {
+			return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain, Reason: im.net.untrained(l, op)}
 		}
 		return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain}
 	}
 	return nil
+}
+
+// untrained is why the engine cannot train l, whose operator it knows; "" where it can.
+func (n *Network) untrained(l *Layer, op Operator) string {
+	if n.mixesImages(l, op) {
+		return "mixes the images of a batch or moves its axis"
+	}
+	if op.onLines() {
+		if len(l.Out) > 1 {
+			return fmt.Sprintf("its output %q is used", l.Out[len(l.Out)-1])
+		}
+		if _, ok := n.lineOf(l, op); !ok {
+			return "its scales or axes are computed, only constants are supported there"
+		}
+	}
+	return ""
 }
 
 // computed reports whether l reads a tensor that is no constant.

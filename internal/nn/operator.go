@@ -111,6 +111,9 @@ func (n *Network) mixesImages(l *Layer, op Operator) bool {
 			return true
 		}
 	}
+	if line, ok := n.lineOf(l, op); ok && slices.Contains(line.Axes, 0) {
+		return true
+	}
 	if !op.Moves() {
 		return false
 	}
@@ -258,9 +261,9 @@ func (n *Network) checkOperator(l *Layer, ready map[string]bool) error {
 }
 
 // trains reports whether the engine has the operator, with its gradient: it moves elements, interpolates between
-// them, or is a function of each element or of each pair of two inputs.
+// them, or is a function of each element, of each pair of two inputs, or of lines of elements.
 func (o Operator) trains() bool {
-	if o.Moves() {
+	if o.Moves() || o.onLines() {
 		return true
 	}
 	node := &onnx.Node{OpType: o.Type, Domain: o.Domain}
@@ -268,4 +271,30 @@ func (o Operator) trains() bool {
 	_, binary := operator.PairOf(o.Type)
 	resize := o.Type == "Resize" || o.Type == "Upsample"
 	return unary || (binary || resize) && operator.Known(o.Domain, o.Type)
+}
+
+// onLines reports whether the operator works on lines of elements: a Softmax, a normalization, a reduction.
+func (o Operator) onLines() bool {
+	return operator.Known(o.Domain, o.Type) && operator.TrainsLines(o.Type)
+}
+
+// lineOf returns what l does to lines of its first input. ok is false where that is not all it does, or follows from other inputs that
+// are computed.
+func (n *Network) lineOf(l *Layer, op Operator) (line operator.Line, ok bool) {
+	in := make([]*operator.Tensor, len(l.In))
+	for i := range in {
+		switch v := n.Input(l, i); {
+		case v == nil:
+		case i == 0 && !v.Const() && v.Shape != nil:
+			in[0] = &operator.Tensor{Type: v.elementType(), Shape: withBatch(v.Shape, 1)}
+		case !v.Const():
+			return line, false
+		default:
+			in[i] = v.tensor()
+		}
+	}
+	if len(in) == 0 || in[0] == nil || in[0].Type != onnx.Float {
+		return line, false
+	}
+	return operator.LineOf(op.Node(l), op.Opset, in)
 }

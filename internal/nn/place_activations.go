@@ -42,6 +42,7 @@ func deployActivations(n *Network, bits int) map[string]*quant.Quantizer {
 	}
 	d.findLive()
 	d.findImages()
+	d.findStatistics()
 
 	quantizers := make(map[string]*quant.Quantizer)
 	add := func(t string) {
@@ -82,6 +83,8 @@ type deployment struct {
 	consumers map[string][]*Layer
 	live      map[*Layer]bool // layers on the way to a Conv or Gemm, or one themselves
 	images    map[string]bool // inputs, and what normalizing, clipping and moving layers make of them
+
+	statistics map[string]bool // see findStatistics
 }
 
 func (d *deployment) findLive() {
@@ -121,7 +124,7 @@ func (d *deployment) weighs(l *Layer) bool { return hasWeights(l) && !d.n.scales
 
 // exchanged reports whether t passes between integer kernels.
 func (d *deployment) exchanged(t string) bool {
-	if d.absorbed(t) || d.images[t] && d.normalized(t) || d.nearPole(t) {
+	if d.absorbed(t) || d.images[t] && d.normalized(t) || d.nearPole(t) || d.normalizing(t) {
 		return false
 	}
 	if slices.ContainsFunc(d.consumers[t], func(c *Layer) bool { return d.live[c] }) {

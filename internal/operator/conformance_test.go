@@ -254,6 +254,9 @@ a Slice, of which the Conv runs in integers; what follows it, pixel by pixel, is
 that bring its elements together, and an AveragePool; its padding must count. A Conv of one output channel that reads a Softmax, the mean
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
 name from outside of itself is refused. Constants are folded with any.
+Softmax, reductions and normalizations must not run over the images of a batch, and gains and shifts must be constants. What a file spells out of a
+normalization stays real from the first mean on. MatMul of two computed tensors is trained like them, between matrices of one image; operators of one spatial
+axis are read as those of two. A Softmax between quantizers over another axis than the last is written as LogSoftmax and Exp.
 A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.
 
 Inputs are float32, float16 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
@@ -289,7 +292,7 @@ func place(op string) string {
 	switch {
 	case slices.Contains(layers, op):
 		return "layer"
-	case Moves(op) || unary || pair || op == "Resize" || op == "Upsample":
+	case Moves(op) || unary || pair || TrainsLines(op) || op == "Resize" || op == "Upsample":
 		return "trained"
 	}
 	return "tail"

@@ -9,13 +9,10 @@ import (
 
 func init() {
 	register(map[string]function{
-		"Gemm":                  gemm,
-		"MatMul":                func(c *call) []*Tensor { return one(matMul(c.arg(0), c.arg(1), c.arg(0).Type)) },
-		"BatchNormalization":    batchNorm,
-		"InstanceNormalization": instanceNorm,
-		"LayerNormalization":    layerNorm,
-		"LRN":                   lrn,
-		"LpNormalization":       lpNormalization,
+		"Gemm":               gemm,
+		"MatMul":             func(c *call) []*Tensor { return one(matMul(c.arg(0), c.arg(1), c.arg(0).Type)) },
+		"BatchNormalization": batchNorm,
+		"LRN":                lrn,
 		"MeanVarianceNormalization": func(c *call) []*Tensor {
 			return one(meanVariance(c))
 		},
@@ -131,73 +128,6 @@ func batchNorm(c *call) []*Tensor {
 	return append(one(y), out...)
 }
 
-// moments returns mean and variance.
-func moments(v []float64) (mean, variance float64) {
-	mean = total(v) / float64(len(v))
-	for _, e := range v {
-		variance += (e - mean) * (e - mean) / float64(len(v))
-	}
-	return mean, variance
-}
-
-func instanceNorm(c *call) []*Tensor {
-	x, gamma, beta := c.floats(0), c.floats(1), c.floats(2)
-	size, channels := count(x.Shape[2:]), x.Shape[1]
-	y := x.like(x.Shape)
-	for p := range x.Shape[0] * channels {
-		normalize(y.Data[p*size:][:size], x.Data[p*size:][:size], c.attribute("epsilon", 1e-5), func(i int, v float64) float64 {
-			return v*float64(gamma.Data[p%channels]) + float64(beta.Data[p%channels])
-		})
-	}
-	return one(y)
-}
-
-// normalize gives x mean 0 and deviation 1 and then applies f; it returns the mean and the inverse deviation.
-func normalize(y, x []float32, epsilon float64, f func(i int, v float64) float64) (mean, inverse float64) {
-	v := make([]float64, len(x))
-	for i, e := range x {
-		v[i] = float64(e)
-	}
-	mean, variance := moments(v)
-	inverse = 1 / math.Sqrt(variance+epsilon)
-	for i, e := range v {
-		y[i] = float32(f(i, (e-mean)*inverse))
-	}
-	return mean, inverse
-}
-
-// layerNorm normalizes all that is behind an axis; mean and inverse deviation are outputs as well.
-func layerNorm(c *call) []*Tensor {
-	x, scale := c.floats(0), c.floats(1)
-	a := axis(c.int("axis", -1), len(x.Shape))
-	outer, size := count(x.Shape[:a]), count(x.Shape[a:])
-	y := x.like(x.Shape)
-	shape := slices.Clone(x.Shape)
-	for i := a; i < len(shape); i++ {
-		shape[i] = 1
-	}
-	mean, inverse := x.like(shape), x.like(shape)
-	inner := x.Shape[a:]
-	gains, shifts := scale.spread(inner), bias(c, 2)
-	var b []float32
-	if shifts != nil {
-		b = shifts.spread(inner)
-	}
-	for o := range outer {
-		m, s := normalize(y.Data[o*size:][:size], x.Data[o*size:][:size], c.attribute("epsilon", 1e-5), func(i int, v float64) float64 {
-			if v *= float64(gains[i]); b != nil {
-				v += float64(b[i])
-			}
-			return v
-		})
-		mean.Data[o], inverse.Data[o] = float32(m), float32(s)
-	}
-	return []*Tensor{y, mean, inverse}
-}
-
-// spread returns the elements of t stretched to a shape.
-func (t *Tensor) spread(shape []int) []float32 { return t.view(shape, 0, t.stretched(shape)).Data }
-
 // lrn divides by a power of the squares in neighbouring channels.
 func lrn(c *call) []*Tensor {
 	x := c.floats(0)
@@ -217,18 +147,6 @@ func lrn(c *call) []*Tensor {
 	return one(y)
 }
 
-func lpNormalization(c *call) []*Tensor {
-	x := c.floats(0)
-	p := float64(c.int("p", 2))
-	n := onnx.Node{Attributes: []*onnx.Attribute{onnx.AttrI("axis", int64(c.int("axis", -1)))}}
-	return one(overAxis(&call{&n, 13, []*Tensor{x}}, func(y, x []float64) {
-		d := norm(x, p)
-		for i, v := range x {
-			y[i] = v / d
-		}
-	}))
-}
-
 func meanVariance(c *call) *Tensor {
 	x := c.floats(0)
 	list := c.spatialOr("axes", []int{0, 2, 3})
@@ -237,7 +155,10 @@ func meanVariance(c *call) *Tensor {
 		attrs[0].Ints = append(attrs[0].Ints, int64(a))
 	}
 	r := &call{&onnx.Node{Attributes: attrs}, 13, []*Tensor{x}}
-	mean := reduce(r, func(v []float64) float64 { return total(v) / float64(len(v)) })
-	deviation := reduce(r, func(v []float64) float64 { _, s := moments(v); return math.Sqrt(s) + 1e-9 })
+	over := func(f func(x []float64) float64) *Tensor {
+		return r.reducing(reduction{value: f}).apply(x.like(r.reduced()), x)
+	}
+	mean := over(reductions["ReduceMean"].value)
+	deviation := over(func(v []float64) float64 { _, s := moments(v); return math.Sqrt(s) + 1e-9 })
 	return combine(arithmetics["Div"], combine(arithmetics["Sub"], x, mean), deviation)
 }

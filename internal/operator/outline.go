@@ -14,9 +14,6 @@ var outlines = map[string]function{
 	"Transpose":    outlineTranspose,
 	"DepthToSpace": outlineBlocks,
 	"SpaceToDepth": outlineBlocks,
-	"Softmax":      outlineSame,
-	"LogSoftmax":   outlineSame,
-	"Hardmax":      outlineSame,
 }
 
 func init() {

@@ -73,7 +73,7 @@ func (c *call) grid(shape []int, i int) grid {
 	}
 	a := axis(c.int("axis", 1), len(shape))
 	if block := c.int("block_size", 0); block > 0 {
-		_, n, inner := lines(&Tensor{Shape: shape}, a)
+		_, n, inner := around(&Tensor{Shape: shape}, a)
 		blocks := g.scale.Shape[a]
 		g.at = func(i int) int { return (i/(n*inner)*blocks+i/inner%n/block)*inner + i%inner }
 		return g

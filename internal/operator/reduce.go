@@ -8,29 +8,52 @@ import (
 )
 
 func init() {
-	for name, f := range map[string]func(v []float64) float64{
-		"ReduceSum":       total,
-		"ReduceMean":      func(v []float64) float64 { return total(v) / float64(len(v)) },
-		"ReduceMax":       func(v []float64) float64 { return fold(v, math.Inf(-1), math.Max) },
-		"ReduceMin":       func(v []float64) float64 { return fold(v, math.Inf(1), math.Min) },
-		"ReduceProd":      func(v []float64) float64 { return fold(v, 1, func(a, b float64) float64 { return a * b }) },
-		"ReduceL1":        func(v []float64) float64 { return fold(v, 0, func(a, b float64) float64 { return a + math.Abs(b) }) },
-		"ReduceL2":        func(v []float64) float64 { return math.Sqrt(squares(v)) },
-		"ReduceSumSquare": squares,
-		"ReduceLogSum":    func(v []float64) float64 { return math.Log(total(v)) },
-		"ReduceLogSumExp": logSumExp,
-	} {
-		register(map[string]function{name: func(c *call) []*Tensor { return one(reduce(c, f)) }})
-	}
 	register(map[string]function{
-		"ArgMax":     func(c *call) []*Tensor { return one(argBest(c, func(a, b float64) bool { return a > b })) },
-		"ArgMin":     func(c *call) []*Tensor { return one(argBest(c, func(a, b float64) bool { return a < b })) },
-		"Softmax":    func(c *call) []*Tensor { return one(overAxis(c, softmax)) },
-		"LogSoftmax": func(c *call) []*Tensor { return one(overAxis(c, logSoftmax)) },
-		"Hardmax":    func(c *call) []*Tensor { return one(overAxis(c, hardmax)) },
-		"CumSum":     cumSum,
-		"TopK":       topK,
+		"ArgMax": func(c *call) []*Tensor { return one(argBest(c, func(a, b float64) bool { return a > b })) },
+		"ArgMin": func(c *call) []*Tensor { return one(argBest(c, func(a, b float64) bool { return a < b })) },
+		"CumSum": cumSum,
+		"TopK":   topK,
 	})
+}
+
+// reduction makes one element of many. slope writes its derivatives.
+type reduction struct {
+	value func(x []float64) float64
+	slope func(d, x []float64, y float64)
+}
+
+var reductions = map[string]reduction{
+	"ReduceSum": {total, each(func(float64, float64) float64 { return 1 })},
+	"ReduceMean": {func(x []float64) float64 { return total(x) / float64(len(x)) }, func(d, x []float64, _ float64) {
+		for i := range d {
+			d[i] = 1 / float64(len(x))
+		}
+	}},
+	"ReduceMax":       {func(x []float64) float64 { return fold(x, math.Inf(-1), math.Max) }, first},
+	"ReduceMin":       {func(x []float64) float64 { return fold(x, math.Inf(1), math.Min) }, first},
+	"ReduceProd":      {func(x []float64) float64 { return fold(x, 1, func(a, b float64) float64 { return a * b }) }, nil},
+	"ReduceL1":        {func(x []float64) float64 { return fold(x, 0, func(a, b float64) float64 { return a + math.Abs(b) }) }, each(func(x, _ float64) float64 { return signOf(x) })},
+	"ReduceL2":        {func(x []float64) float64 { return math.Sqrt(squares(x)) }, each(func(x, y float64) float64 { return x / y })},
+	"ReduceSumSquare": {squares, each(func(x, _ float64) float64 { return 2 * x })},
+	"ReduceLogSum":    {func(x []float64) float64 { return math.Log(total(x)) }, each(func(_, y float64) float64 { return math.Exp(-y) })},
+	"ReduceLogSumExp": {logSumExp, each(func(x, y float64) float64 { return math.Exp(x - y) })},
+}
+
+// each is the slope of a reduction in which every element has its own.
+func each(f func(x, y float64) float64) func(d, x []float64, y float64) {
+	return func(d, x []float64, y float64) {
+		for i, v := range x {
+			d[i] = f(v, y)
+		}
+	}
+}
+
+// first is the slope of a choice: of equal elements the first was chosen.
+func first(d, x []float64, y float64) {
+	clear(d)
+	if i := slices.Index(x, y); i >= 0 {
+		d[i] = 1
+	}
 }
 
 func fold(v []float64, first float64, f func(a, b float64) float64) float64 {
@@ -54,44 +77,66 @@ func logSumExp(v []float64) float64 {
 	return top + math.Log(fold(v, 0, func(a, b float64) float64 { return a + math.Exp(b-top) }))
 }
 
-// reduce calls f with the elements along the axes to be reduced. Without any, all are, unless the node says that this
-// means none.
-func reduce(c *call, f func([]float64) float64) *Tensor {
-	x := c.arg(0)
-	list, _ := c.ints("axes")
-	if len(list) == 0 {
-		if c.int("noop_with_empty_axes", 0) != 0 {
-			return x
-		}
-		for a := range x.Shape {
-			list = append(list, a)
-		}
+// reducedAxes are the axes to be reduced: all where none is given.
+func (c *call) reducedAxes() []int {
+	rank := len(c.arg(0).Shape)
+	if list, _ := c.ints("axes"); len(list) > 0 {
+		return axes(list, rank)
 	}
-	list = axes(list, len(x.Shape))
-	own := strides(x.Shape)
-	var kept, keptStride, gone, goneStride, shape []int
-	for a, d := range x.Shape {
-		if slices.Contains(list, a) {
-			gone, goneStride = append(gone, d), append(goneStride, own[a])
-			if c.int("keepdims", 1) != 0 {
-				shape = append(shape, 1)
-			}
-			continue
-		}
-		kept, keptStride, shape = append(kept, d), append(keptStride, own[a]), append(shape, d)
-	}
-	y := x.like(shape)
-	v := make([]float64, count(gone))
-	walk(kept, [][]int{keptStride}, func(at int, base []int) {
-		first := base[0]
-		walk(gone, [][]int{goneStride}, func(i int, from []int) { v[i] = x.at(first + from[0]) })
-		y.set(at, f(v))
-	})
-	return y
+	return from(0, rank)
 }
 
-// lines returns the axis a of x as seen by loops: how many lines there are before it and behind it.
-func lines(x *Tensor, a int) (outer, n, inner int) {
+// reducesNothing reports whether a reduction without axes is to pass its input on.
+func (c *call) reducesNothing() bool {
+	list, _ := c.ints("axes")
+	return len(list) == 0 && c.int("noop_with_empty_axes", 0) != 0
+}
+
+// reduced is the shape that a reduction makes.
+func (c *call) reduced() []int {
+	list := c.reducedAxes()
+	if c.reducesNothing() {
+		return c.arg(0).Shape
+	}
+	var shape []int
+	for a, d := range c.arg(0).Shape {
+		switch {
+		case !slices.Contains(list, a):
+			shape = append(shape, d)
+		case c.int("keepdims", 1) != 0:
+			shape = append(shape, 1)
+		}
+	}
+	return shape
+}
+
+// reducing is of lines along the axes to be reduced.
+func (c *call) reducing(r reduction) Line {
+	if c.reducesNothing() {
+		fail("no axes to reduce")
+	}
+	l := Line{Shape: c.arg(0).Shape, Axes: c.reducedAxes(), One: true, Value: func(y, x []float64) { y[0] = r.value(x) }}
+	if r.slope != nil {
+		l.Slope = func(dx, dy, x, y []float64) {
+			r.slope(dx, x, y[0])
+			for i := range dx {
+				dx[i] *= dy[0]
+			}
+		}
+	}
+	return l
+}
+
+func reduce(c *call) []*Tensor {
+	x := c.arg(0)
+	if c.reducesNothing() {
+		return one(x)
+	}
+	return one(lines[c.node.OpType](c).apply(x.like(c.reduced()), x))
+}
+
+// around returns the axis a of x as seen by loops: how many lines there are before it and behind it.
+func around(x *Tensor, a int) (outer, n, inner int) {
 	return count(x.Shape[:a]), x.Shape[a], count(x.Shape[a+1:])
 }
 
@@ -99,7 +144,7 @@ func argBest(c *call, better func(a, b float64) bool) *Tensor {
 	x := c.arg(0)
 	a := axis(c.int("axis", 0), len(x.Shape))
 	last := c.int("select_last_index", 0) != 0
-	outer, n, inner := lines(x, a)
+	outer, n, inner := around(x, a)
 	shape := slices.Clone(x.Shape)
 	if shape[a] = 1; c.int("keepdims", 1) == 0 {
 		shape = slices.Delete(shape, a, a+1)
@@ -120,62 +165,11 @@ func argBest(c *call, better func(a, b float64) bool) *Tensor {
 	return y
 }
 
-// overAxis calls f with each line along the axis. Before opset 13 a line was all that is behind the axis, which was 1
-// where not given; since then it is the axis alone, the last one where not given.
-func overAxis(c *call, f func(y, x []float64)) *Tensor {
-	x := c.floats(0)
-	y := x.like(x.Shape)
-	var outer, n, inner int
-	if c.opset < 13 {
-		a := c.int("axis", 1)
-		if a < 0 {
-			a += len(x.Shape)
-		}
-		outer, n, inner = count(x.Shape[:a]), count(x.Shape[a:]), 1
-	} else {
-		outer, n, inner = lines(x, axis(c.int("axis", -1), len(x.Shape)))
-	}
-	in, out := make([]float64, n), make([]float64, n)
-	for o := range outer {
-		for i := range inner {
-			for k := range n {
-				in[k] = float64(x.Data[(o*n+k)*inner+i])
-			}
-			f(out, in)
-			for k := range n {
-				y.Data[(o*n+k)*inner+i] = float32(out[k])
-			}
-		}
-	}
-	return y
-}
-
-func softmax(y, x []float64) {
-	s := logSumExp(x)
-	for i, v := range x {
-		y[i] = math.Exp(v - s)
-	}
-}
-
-func logSoftmax(y, x []float64) {
-	s := logSumExp(x)
-	for i, v := range x {
-		y[i] = v - s
-	}
-}
-
-func hardmax(y, x []float64) {
-	clear(y)
-	if len(x) > 0 {
-		y[slices.Index(x, slices.Max(x))] = 1
-	}
-}
-
 func cumSum(c *call) []*Tensor {
 	x := c.arg(0)
 	a := axis(int(c.arg(1).Ints[0]), len(x.Shape))
 	exclusive, reverse := c.int("exclusive", 0) != 0, c.int("reverse", 0) != 0
-	outer, n, inner := lines(x, a)
+	outer, n, inner := around(x, a)
 	y := x.like(x.Shape)
 	for o := range outer {
 		for i := range inner {
@@ -208,7 +202,7 @@ func topK(c *call) []*Tensor {
 	k := list[0]
 	a := axis(c.int("axis", -1), len(x.Shape))
 	largest := c.int("largest", 1) != 0
-	outer, n, inner := lines(x, a)
+	outer, n, inner := around(x, a)
 	shape := slices.Clone(x.Shape)
 	shape[a] = k
 	places, indices := make([]int, count(shape)), New(onnx.Int64, shape...)

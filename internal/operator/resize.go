@@ -211,7 +211,7 @@ func (r *resizing) nearest(x *Tensor) *Tensor {
 
 // along resizes one axis.
 func (r *resizing) along(x *Tensor, a int) *Tensor {
-	outer, n, inner := lines(x, a)
+	outer, n, inner := around(x, a)
 	shape := slices.Clone(x.Shape)
 	shape[a] = r.out[a]
 	y := x.like(shape)
