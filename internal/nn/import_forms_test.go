@@ -62,6 +62,17 @@ var forms = []form{
 	{"clip attribute", 7, 10, "Clip", func(b *graphBuilder) string { return b.node("Clip", "x", flt("max", 0.25)) }},
 	{"clip inputs", 11, 0, "Clip", func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, 0), b.floats(nil, 0.5)) }},
 	{"clip input", 11, 0, "Clip", func(b *graphBuilder) string { return b.node("Clip", "x", "", b.floats(nil, 0.25)) }},
+	{"limits in a row", 11, 0, "Clip Identity", func(b *graphBuilder) string {
+		below := b.node("Clip", b.node("Relu", b.node("Relu", "x")), "", b.floats(nil, 0.5))
+		return b.node("Clip", below, b.floats(nil, -1), b.floats(nil, 0.25))
+	}},
+	{"limits apart", 11, 0, "Clip Identity", func(b *graphBuilder) string {
+		return b.node("Clip", b.node("Clip", "x", "", b.floats(nil, -0.25)), b.floats(nil, 0.25))
+	}},
+	{"a limit that is read twice", 11, 0, "Relu Clip Add", func(b *graphBuilder) string {
+		r := b.node("Relu", "x")
+		return b.node("Add", r, b.node("Clip", r, b.floats(nil, 0), b.floats(nil, 0.25)))
+	}},
 	{"clip as relu", 11, 0, "Relu", func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, 0)) }},
 	{"add to what others read, too, by another name", 7, 0, "Conv Add Add", func(b *graphBuilder) string {
 		y := b.node("Identity", b.node("Conv", "x", b.weights(3, 4, 1, 1)))

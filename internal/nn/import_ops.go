@@ -122,7 +122,7 @@ func importBatchNorm(n *node) error {
 	return nil
 }
 
-func importRelu(n *node) error { return n.each(Relu{}, n.inputs(1)...) }
+func importRelu(n *node) error { return n.limit(0, math.MaxFloat32) }
 
 func importLeakyRelu(n *node) error {
 	alpha, err := n.float("alpha", 0.01)
@@ -132,8 +132,7 @@ func importLeakyRelu(n *node) error {
 	return n.each(LeakyRelu{alpha}, n.inputs(1)...)
 }
 
-// importClip reads Clip, whose limits were attributes before opset 11. A limit at zero from below and none
-// above is a Relu.
+// importClip reads Clip, whose limits were attributes before opset 11.
 func importClip(n *node) error {
 	if _, ok := n.im.integers[n.in(0)]; ok {
 		return importIntegerClip(n)
@@ -158,10 +157,30 @@ func importClip(n *node) error {
 	if !(lo <= hi) {
 		return fmt.Errorf("limits %v and %v are no range", lo, hi)
 	}
-	if lo == 0 && isUnbounded(hi) {
-		return n.each(Relu{}, n.in(0))
+	return n.limit(lo, hi)
+}
+
+// limit keeps n's input within lo and hi. Of two limits in a row it makes one: ONNX Runtime has no integer kernel for a Conv and both.
+func (n *node) limit(lo, hi float32) error {
+	if l := n.im.net.Producer(n.in(0)); l != nil && n.im.uses[n.in(0)] == 1 {
+		switch op := l.Op.(type) {
+		case Relu:
+			l.Op = limitOp(min(max(lo, 0), hi), hi)
+			return n.forward(n.in(0))
+		case Clip:
+			l.Op = limitOp(min(max(lo, op.Min), hi), min(max(lo, op.Max), hi))
+			return n.forward(n.in(0))
+		}
 	}
-	return n.each(Clip{lo, hi}, n.in(0))
+	return n.each(limitOp(lo, hi), n.in(0))
+}
+
+// limitOp is a Relu where the limits are zero from below and none above.
+func limitOp(lo, hi float32) Op {
+	if lo == 0 && isUnbounded(hi) {
+		return Relu{}
+	}
+	return Clip{lo, hi}
 }
 
 // importAdd reads the sum of two computed tensors, or a constant for each channel added to the output of a
