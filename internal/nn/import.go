@@ -60,15 +60,18 @@ func Import(m *onnx.Model) (*Network, error) {
 	if opset < minOpset || opset > maxOpset {
 		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
 	}
-	im := newImporter(m, opset)
-	var err error
+	g, err := withCaptures(m.Graph)
+	if err != nil {
+		return nil, err
+	}
+	im := newImporter(m, g, opset)
 	if im.functions, err = m.Functions(); err != nil {
 		return nil, err
 	}
 	if err := im.inputs(); err != nil {
 		return nil, err
 	}
-	for i, on := range m.Graph.Nodes {
+	for i, on := range g.Nodes {
 		if err := im.node(i, on); err != nil {
 			return nil, err
 		}
@@ -109,8 +112,7 @@ type importer struct {
 	half         bool              // the file computes in float16, the network in float32
 }
 
-func newImporter(m *onnx.Model, opset int64) *importer {
-	g := m.Graph
+func newImporter(m *onnx.Model, g *onnx.Graph, opset int64) *importer {
 	im := &importer{
 		net: &Network{
 			Name:   g.Name,

@@ -144,7 +144,7 @@ func TestImportErrors(t *testing.T) {
 		{"output is an integer", `is not computed from the inputs`, false, func(b *graphBuilder) string {
 			return b.node("QuantizeLinear", "x", b.floats(nil, 1))
 		}},
-		{"body that reads from outside", `node "n2" (If): its body reads "x" from outside`, true, func(b *graphBuilder) string {
+		{"body before weights", `node "n2" (If): operator not supported`, true, func(b *graphBuilder) string {
 			g := &onnx.Graph{Nodes: []*onnx.Node{{OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"r"}}}, Outputs: []*onnx.ValueInfo{{Name: "r"}}}
 			return b.node("If", b.levels(onnx.Bool, nil, 1), onnx.AttrG("then_branch", g), bodyOf("else_branch", 1))
 		}},
