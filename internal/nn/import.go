@@ -101,6 +101,7 @@ type importer struct {
 	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
 	phased     map[string]*phased           // outputs of transposed convolutions
 	batched    map[string]*twice            // constants that depend on the batch size
+	images     map[string]string            // of these, constants that all images have
 	batchless  map[string]bool              // tensors from which the file has taken the batch of 1, and the network has not
 	reasons    map[string]error             // why a layer is an Operator, by its name
 	opsets     map[string]int64             // by domain
@@ -134,6 +135,7 @@ func newImporter(m *onnx.Model, g *onnx.Graph, opset int64) *importer {
 		unbiased:     make(map[string]bool),
 		phased:       make(map[string]*phased),
 		batched:      make(map[string]*twice),
+		images:       make(map[string]string),
 		batchless:    make(map[string]bool),
 		reasons:      make(map[string]error),
 		opsets:       map[string]int64{"": opset},
@@ -209,6 +211,7 @@ func (n *node) read() error {
 	if err := n.bytes(); err != nil {
 		return err
 	}
+	n.oneImage()
 	if dropped, err := n.channelsFirst(); dropped || err != nil {
 		return err
 	}
