@@ -109,8 +109,9 @@ type importer struct {
 
 	channelsLast map[string]bool   // tensors that the file has as [N, H, W, C] and the network as [N, C, H, W]
 	transposed   map[string]string // of these, made [N, H, W, C] again
-	bytes        map[string]bool   // inputs of uint8, moved perhaps: the network has them as float32
 	half         bool              // the file computes in float16, the network in float32
+
+	foreign map[string]onnx.DataType // of inputs of uint8 or float64, moved perhaps: the network has them as float32
 }
 
 func newImporter(m *onnx.Model, g *onnx.Graph, opset int64) *importer {
@@ -142,7 +143,7 @@ func newImporter(m *onnx.Model, g *onnx.Graph, opset int64) *importer {
 
 		channelsLast: channelsLastInputs(g),
 		transposed:   make(map[string]string),
-		bytes:        make(map[string]bool),
+		foreign:      make(map[string]onnx.DataType),
 		half:         isHalf(g),
 	}
 	if len(m.Metadata) > 0 {
@@ -208,7 +209,7 @@ func (n *node) read() error {
 			return n.unsupported("reads the integer tensor %q", name)
 		}
 	}
-	if err := n.bytes(); err != nil {
+	if err := n.foreign(); err != nil {
 		return err
 	}
 	n.oneImage()
@@ -312,8 +313,8 @@ func (im *importer) outputs() error {
 			}
 			constants++
 		}
-		if im.bytes[v.Name] {
-			return fmt.Errorf("output %q has the bytes of an input", v.Name)
+		if t := im.foreign[v.Name]; t != onnx.Undefined {
+			return fmt.Errorf("output %q has the elements of an input of %v", v.Name, t)
 		}
 		if im.channelsLast[v.Name] && !slices.Contains(im.net.Inputs, v.Name) {
 			return fmt.Errorf("output %q is read with channels first", v.Name)

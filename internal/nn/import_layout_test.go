@@ -94,6 +94,8 @@ func imagesFor(n *Network, batch int) (declared *onnx.Tensor, values []float32) 
 			x[i] = float32(ints[i])
 		}
 		tensor = onnx.NewInts(n.Inputs[0], typ, dims(shape), ints)
+	case onnx.Double:
+		tensor = onnx.NewFloatsOf(n.Inputs[0], typ, dims(shape), x)
 	case onnx.Float16:
 		n.Port(n.Inputs[0]).Round(x)
 		tensor = onnx.NewFloatsOf(n.Inputs[0], typ, dims(shape), x)

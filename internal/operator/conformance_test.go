@@ -256,8 +256,8 @@ kept for them. Constants are folded with any; one that is expanded to the batch 
 tensor in front of weights, it is added to zeros that surround that.
 A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.
 
-Inputs are float32, float16 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
-operators that work element by element or leave the axes in their order; bytes, if a Cast to float32 follows, at once or behind operators that move
+Inputs are float32, float16, float64 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
+operators that work element by element or leave the axes in their order; bytes and float64, if a Cast to float32 follows, at once or behind operators that move
 elements. The network has [N, C, H, W] in float32, and the files that are written have what the source had. Weights of float16 are read as float32.
 
 | operator | forms change at | where | tests |
