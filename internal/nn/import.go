@@ -317,7 +317,9 @@ func (im *importer) outputs() error {
 			return fmt.Errorf("output %q has the elements of an input of %v", v.Name, t)
 		}
 		if im.channelsLast[v.Name] && !slices.Contains(im.net.Inputs, v.Name) {
-			return fmt.Errorf("output %q is read with channels first", v.Name)
+			if err := im.handOutDeclared(v.Name); err != nil {
+				return err
+			}
 		}
 		if im.net.Values[v.Name] == nil || constants == len(im.graph.Outputs) {
 			return fmt.Errorf("output %q is not computed from the inputs", v.Name)

@@ -197,11 +197,6 @@ func TestNotChannelsLast(t *testing.T) {
 		"another order": func(b *graphBuilder) string {
 			return b.node("Conv", b.node("Transpose", "x", nums("perm", 0, 3, 2, 1)), b.weights(2, 3, 1, 1))
 		},
-		"handed out before": func(b *graphBuilder) string {
-			y := b.node("Mul", "x", b.floats(nil, 2))
-			b.output(y)
-			return b.node("Conv", b.first(y), b.weights(2, 3, 1, 1))
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newGraph(13)
