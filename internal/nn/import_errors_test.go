@@ -62,7 +62,7 @@ func TestImportErrors(t *testing.T) {
 		}},
 		{"resize that keeps an aspect ratio but for rounding up", `(Resize): axes [2 3]: no scales make its sizes`, true, func(b *graphBuilder) string {
 			b.model.Opsets[0].Version = 18
-			y := b.node("Resize", "x", "", "", b.list(4, 7), nums("axes", 2, 3), text("keep_aspect_ratio_policy", "not_larger"))
+			y := b.node("Resize", "x", "", "", b.list(4, 7), nums("axes", 2, 3), text("keep_aspect_ratio_policy", "not_larger"), text("mode", "linear"))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
 		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {

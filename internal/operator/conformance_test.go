@@ -254,7 +254,8 @@ runs in integers; what follows it, pixel by pixel, is done before the pixels are
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are, and what they read from outside is
 kept for them. Constants are folded with any; one that is expanded to the batch and the same for all images is one image's, and where it is joined to a
 tensor in front of weights, it is added to zeros that surround that.
-A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.
+A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all;
+a nearest one whose sizes no scales make, as Gathers of rows and columns.
 
 Inputs are float32, float16, float64 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
 operators that work element by element or leave the axes in their order; bytes and float64, if a Cast to float32 follows, at once or behind operators that move
