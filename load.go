@@ -44,7 +44,7 @@ func advised(err error) error {
 	var open *nn.OpenSizeError
 	switch {
 	case errors.As(err, new(*nn.InputTypeError)):
-		advice = "export the float network, with images of float32 or float16, or of uint8 that a Cast makes float32"
+		advice = "export the float network, with images of float32 or float16, or of uint8 or float64 that a Cast makes float32"
 	case errors.As(err, &open) && open.Image:
 		advice = "--input-size HxW says it, or \"size\": [H, W] of preprocess in MODEL.json; what is written has that size"
 	default:

@@ -33,7 +33,7 @@ type Program struct {
 // Info describes an input or output.
 type Info struct {
 	Name  string
-	DType string // of the file: "float32", "float16", an input's "uint8", an output's "int64"; a Tensor has the values as float32
+	DType string // of the file: "float32", "float16", an input's "float64" or "uint8", an output's "int64"; a Tensor has the values as float32
 	Shape []int  // -1 stands for the batch
 
 	ChannelsLast bool // of an input: an image [N, H, W, C]

@@ -31,7 +31,8 @@ func newPlan(g *onnx.Graph) *plan {
 		p.outputs[o.Name] = true
 	}
 	for _, n := range g.Nodes {
-		for _, t := range n.Inputs {
+		captured, _ := n.Captured() // of a file that was read
+		for _, t := range slices.Concat(n.Inputs, captured) {
 			if t != "" {
 				p.consumers[t] = append(p.consumers[t], n)
 			}

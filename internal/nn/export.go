@@ -77,7 +77,9 @@ func Export(n *Network, o ExportOptions) (*onnx.Model, error) {
 			return nil, fmt.Errorf("export: node %q (%s): %w", l.Name, l.Op.Kind(), err)
 		}
 	}
-	e.ports()
+	if err := e.ports(); err != nil {
+		return nil, fmt.Errorf("export: %w", err)
+	}
 	return &onnx.Model{
 		IRVersion:       irVersion(opset),
 		Opsets:          e.opsets(opset),

@@ -17,7 +17,10 @@ func (e *exporter) operator(l *Layer, op Operator) error {
 		}
 	}
 	node := op.Node(l)
-	node.Inputs, node.Outputs = in, slices.Clone(l.Out)
+	node.Inputs, node.Outputs = in[:len(node.Inputs)], slices.Clone(l.Out)
+	if err := op.recapture(node, in); err != nil {
+		return err
+	}
 	if err := e.bodies(node); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"slices"
 
 	"zaq/internal/onnx"
@@ -8,7 +9,7 @@ import (
 
 // ports has the nodes read what the network has in the place of the inputs that the file is to have in another form, and
 // begins with the nodes that make it: bytes are transposed before they become floats.
-func (e *exporter) ports() {
+func (e *exporter) ports() error {
 	body := e.g.Nodes
 	e.g.Nodes = nil
 	for _, input := range e.n.Inputs {
@@ -36,7 +37,11 @@ func (e *exporter) ports() {
 					n.Inputs[i] = made
 				}
 			}
+			if err := n.Recapture(map[string]string{input: made}); err != nil {
+				return fmt.Errorf("node %q (%s): %w", n.Name, n.OpType, err)
+			}
 		}
 	}
 	e.g.Nodes = append(e.g.Nodes, body...)
+	return nil
 }

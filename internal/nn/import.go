@@ -60,15 +60,18 @@ func Import(m *onnx.Model) (*Network, error) {
 	if opset < minOpset || opset > maxOpset {
 		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
 	}
-	im := newImporter(m, opset)
-	var err error
+	g, err := withCaptures(m.Graph)
+	if err != nil {
+		return nil, err
+	}
+	im := newImporter(m, g, opset)
 	if im.functions, err = m.Functions(); err != nil {
 		return nil, err
 	}
 	if err := im.inputs(); err != nil {
 		return nil, err
 	}
-	for i, on := range m.Graph.Nodes {
+	for i, on := range g.Nodes {
 		if err := im.node(i, on); err != nil {
 			return nil, err
 		}
@@ -98,6 +101,7 @@ type importer struct {
 	unbiased   map[string]bool              // outputs of layers whose bias an Add can still become
 	phased     map[string]*phased           // outputs of transposed convolutions
 	batched    map[string]*twice            // constants that depend on the batch size
+	images     map[string]string            // of these, constants that all images have
 	batchless  map[string]bool              // tensors from which the file has taken the batch of 1, and the network has not
 	reasons    map[string]error             // why a layer is an Operator, by its name
 	opsets     map[string]int64             // by domain
@@ -105,12 +109,12 @@ type importer struct {
 
 	channelsLast map[string]bool   // tensors that the file has as [N, H, W, C] and the network as [N, C, H, W]
 	transposed   map[string]string // of these, made [N, H, W, C] again
-	bytes        map[string]bool   // inputs of uint8, moved perhaps: the network has them as float32
 	half         bool              // the file computes in float16, the network in float32
+
+	foreign map[string]onnx.DataType // of inputs of uint8 or float64, moved perhaps: the network has them as float32
 }
 
-func newImporter(m *onnx.Model, opset int64) *importer {
-	g := m.Graph
+func newImporter(m *onnx.Model, g *onnx.Graph, opset int64) *importer {
 	im := &importer{
 		net: &Network{
 			Name:   g.Name,
@@ -132,13 +136,14 @@ func newImporter(m *onnx.Model, opset int64) *importer {
 		unbiased:     make(map[string]bool),
 		phased:       make(map[string]*phased),
 		batched:      make(map[string]*twice),
+		images:       make(map[string]string),
 		batchless:    make(map[string]bool),
 		reasons:      make(map[string]error),
 		opsets:       map[string]int64{"": opset},
 
 		channelsLast: channelsLastInputs(g),
 		transposed:   make(map[string]string),
-		bytes:        make(map[string]bool),
+		foreign:      make(map[string]onnx.DataType),
 		half:         isHalf(g),
 	}
 	if len(m.Metadata) > 0 {
@@ -204,9 +209,10 @@ func (n *node) read() error {
 			return n.unsupported("reads the integer tensor %q", name)
 		}
 	}
-	if err := n.bytes(); err != nil {
+	if err := n.foreign(); err != nil {
 		return err
 	}
+	n.oneImage()
 	if dropped, err := n.channelsFirst(); dropped || err != nil {
 		return err
 	}
@@ -312,11 +318,13 @@ func (im *importer) outputs() error {
 			}
 			constants++
 		}
-		if im.bytes[v.Name] {
-			return fmt.Errorf("output %q has the bytes of an input", v.Name)
+		if t := im.foreign[v.Name]; t != onnx.Undefined {
+			return fmt.Errorf("output %q has the elements of an input of %v", v.Name, t)
 		}
 		if im.channelsLast[v.Name] && !slices.Contains(im.net.Inputs, v.Name) {
-			return fmt.Errorf("output %q is read with channels first", v.Name)
+			if err := im.handOutDeclared(v.Name); err != nil {
+				return err
+			}
 		}
 		if im.net.Values[v.Name] == nil || constants == len(im.graph.Outputs) {
 			return fmt.Errorf("output %q is not computed from the inputs", v.Name)

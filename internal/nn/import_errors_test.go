@@ -74,7 +74,7 @@ func TestImportErrors(t *testing.T) {
 		}},
 		{"resize that keeps an aspect ratio but for rounding up", `(Resize): axes [2 3]: no scales make its sizes`, true, func(b *graphBuilder) string {
 			b.model.Opsets[0].Version = 18
-			y := b.node("Resize", "x", "", "", b.list(4, 7), nums("axes", 2, 3), text("keep_aspect_ratio_policy", "not_larger"))
+			y := b.node("Resize", "x", "", "", b.list(4, 7), nums("axes", 2, 3), text("keep_aspect_ratio_policy", "not_larger"), text("mode", "linear"))
 			return b.node("Conv", y, b.weights(1, 4, 1, 1))
 		}},
 		{"NaN weight", `node "n3" (Conv): constant "w": element 2 is NaN`, false, func(b *graphBuilder) string {
@@ -165,7 +165,7 @@ func TestImportErrors(t *testing.T) {
 		{"output is an integer", `is not computed from the inputs`, false, func(b *graphBuilder) string {
 			return b.node("QuantizeLinear", "x", b.floats(nil, 1))
 		}},
-		{"body that reads from outside", `node "n2" (If): its body reads "x" from outside`, true, func(b *graphBuilder) string {
+		{"body before weights", `node "n2" (If): operator not supported`, true, func(b *graphBuilder) string {
 			g := &onnx.Graph{Nodes: []*onnx.Node{{OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"r"}}}, Outputs: []*onnx.ValueInfo{{Name: "r"}}}
 			return b.node("If", b.levels(onnx.Bool, nil, 1), onnx.AttrG("then_branch", g), bodyOf("else_branch", 1))
 		}},

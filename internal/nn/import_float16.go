@@ -78,9 +78,16 @@ func (im *importer) narrowOutput(output string) error {
 		l.Op = cast
 		return im.net.inferShape(l)
 	}
+	last := &Layer{Name: im.freeNodeName(output + "_Cast"), Op: cast, In: []string{im.setAside(output, "_float32")}, Out: []string{output}}
+	im.net.Layers = append(im.net.Layers, last)
+	return im.net.inferShape(last)
+}
+
+// setAside gives a tensor another name, with a suffix, and returns it: the graph hands something else out under the old one.
+func (im *importer) setAside(output, suffix string) string {
 	v := im.net.Values[output]
 	delete(im.net.Values, output)
-	v.Name = im.uniqueName(output + "_float32")
+	v.Name = im.uniqueName(output + suffix)
 	im.net.Values[v.Name] = v
 	for _, l := range im.net.Layers {
 		for _, names := range [][]string{l.In, l.Out} {
@@ -91,7 +98,5 @@ func (im *importer) narrowOutput(output string) error {
 			}
 		}
 	}
-	last := &Layer{Name: im.freeNodeName(output + "_Cast"), Op: cast, In: []string{v.Name}, Out: []string{output}}
-	im.net.Layers = append(im.net.Layers, last)
-	return im.net.inferShape(last)
+	return v.Name
 }

@@ -3,9 +3,13 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"zaq/internal/onnx"
 )
+
+// inputTypes are the types of elements that inputs may have.
+var inputTypes = []onnx.DataType{onnx.Float, onnx.Float16, onnx.Double, onnx.Uint8}
 
 // InputTypeError reports an input of elements that no network is read with.
 type InputTypeError struct {
@@ -14,7 +18,7 @@ type InputTypeError struct {
 }
 
 func (e *InputTypeError) Error() string {
-	return fmt.Sprintf("input %q: elements are %v, only float32, float16 and uint8 are supported", e.Input, e.Type)
+	return fmt.Sprintf("input %q: elements are %v, only float32, float16, float64 and uint8 are supported", e.Input, e.Type)
 }
 
 // inputs makes the network's inputs of the graph's. Until IR version 4 initializers had to be listed among
@@ -24,7 +28,7 @@ func (im *importer) inputs() error {
 		if im.initializers[v.Name] != nil {
 			continue
 		}
-		if v.Type != onnx.Float && v.Type != onnx.Float16 && v.Type != onnx.Uint8 {
+		if !slices.Contains(inputTypes, v.Type) {
 			return &InputTypeError{v.Name, v.Type}
 		}
 		if v.Shape != nil && len(v.Shape) == 0 {
@@ -68,7 +72,9 @@ func (im *importer) inputs() error {
 		if port != (Port{Type: onnx.Float}) {
 			im.net.Ports[v.Name] = port
 		}
-		im.bytes[v.Name] = v.Type == onnx.Uint8
+		if v.Type == onnx.Uint8 || v.Type == onnx.Double {
+			im.foreign[v.Name] = v.Type
+		}
 		im.net.Values[v.Name] = &Value{Name: v.Name, Shape: shape}
 	}
 	if len(im.net.Inputs) == 0 {

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -48,7 +49,7 @@ func endsTransposed(g *onnx.Graph, input *onnx.ValueInfo) bool {
 		}
 	}
 	for _, v := range g.Outputs {
-		if last[v.Name] {
+		if v.Name == input.Name {
 			return false
 		}
 	}
@@ -86,7 +87,8 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 	last := n.im.channelsLast
 	if n.beginsChannelsLast() {
 		last[n.Outputs[0]] = true
-		return true, n.forward(n.in(0))
+		n.im.rename(n.Outputs[0], n.in(0))
+		return true, nil
 	}
 	if !slices.ContainsFunc(n.Inputs, func(t string) bool { return last[t] }) {
 		return false, nil
@@ -222,15 +224,30 @@ func (im *importer) asDeclared(t string) (string, error) {
 	if name, ok := im.transposed[t]; ok {
 		return name, nil
 	}
+	out := im.uniqueName(t + "_transposed")
+	im.transposed[t] = out
+	im.uses[out] = 2 // or more: it is nobody's own
+	return out, im.transpose(t, out)
+}
+
+// transpose adds a Transpose of t to channels last.
+func (im *importer) transpose(t, out string) error {
 	l := &Layer{
-		Name: im.freeNodeName(t + "_Transpose"), In: []string{t}, Out: []string{im.uniqueName(t + "_transposed")},
+		Name: im.freeNodeName(t + "_Transpose"), In: []string{t}, Out: []string{out},
 		Op: Operator{Type: "Transpose", Opset: im.opset, Attributes: []*onnx.Attribute{onnx.AttrIs("perm", toChannelsLast...)}},
 	}
-	if err := im.net.inferShape(l); err != nil {
-		return "", err
-	}
 	im.net.Layers = append(im.net.Layers, l)
-	im.transposed[t] = l.Out[0]
-	im.uses[l.Out[0]] = 2 // or more: it is nobody's own
-	return l.Out[0], nil
+	return im.net.inferShape(l)
+}
+
+// handOutDeclared has the network hand out an output of the graph, which it has with channels first, as the file has it.
+func (im *importer) handOutDeclared(output string) error {
+	t := im.resolve(output)
+	if t == output {
+		if im.net.Producer(output) == nil {
+			return fmt.Errorf("output %q is an input", output)
+		}
+		t = im.setAside(output, "_channels_first")
+	}
+	return im.transpose(t, output)
 }

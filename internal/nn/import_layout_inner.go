@@ -14,7 +14,7 @@ import (
 // Transpose is: the MatMul as the 1x1 convolution that it is. Other stretches stay as they are, with their Transposes.
 
 // beginsChannelsLast reports whether n transposes a map to channels last for a MatMul with constant weights or for a mean over its
-// pixels, directly or behind operators that work element by element, and nothing on the way is handed out.
+// pixels, directly or behind operators that work element by element.
 func (n *node) beginsChannelsLast() bool {
 	if !isTranspose(n.Node, toChannelsLast) || len(n.Inputs) != 1 {
 		return false
@@ -48,8 +48,7 @@ func (n *node) beginsChannelsLast() bool {
 			mark(last, r.Outputs)
 		}
 	}
-	handedOut := slices.ContainsFunc(g.Outputs, func(v *onnx.ValueInfo) bool { return last[v.Name] })
-	return wanted && !handedOut
+	return wanted
 }
 
 func mark(set map[string]bool, names []string) {

@@ -332,8 +332,15 @@ func importSplit(n *node) error {
 	return nil
 }
 
-// importConcat reads Concat of computed tensors along an axis other than the batch.
+// importConcat reads Concat of tensors along an axis other than the batch. See joinConstants for those that are constant.
 func importConcat(n *node) error {
+	for i := range n.Inputs {
+		if c, err := n.image(i); err != nil {
+			return err
+		} else if c != nil {
+			return n.joinConstants(len(c.Shape))
+		}
+	}
 	x, err := n.shape(0)
 	if err != nil {
 		return err
@@ -346,11 +353,6 @@ func importConcat(n *node) error {
 		return n.unsupported("joins batches")
 	}
 	for i := range n.Inputs {
-		if c, err := n.constant(i); err != nil {
-			return err
-		} else if c != nil {
-			return n.unsupported("joins the constant %q", c.Name)
-		}
 		if v := n.im.net.Values[n.in(i)]; v != nil && v.elementType() != onnx.Float {
 			return n.unsupported("joins %v", v.elementType())
 		}

@@ -14,7 +14,7 @@ import (
 func TestImportNames(t *testing.T) {
 	b := newGraph(13)
 	b.input("x", 4)
-	y := b.node("Relu", b.node("Relu", b.node("Relu", b.node("Identity", "x"))))
+	y := b.node("Relu", b.node("LeakyRelu", b.node("Relu", b.node("Identity", "x"))))
 	b.output(b.node("Identity", y))
 	for i, name := range []string{"", "act", "act", "act", ""} {
 		b.model.Graph.Nodes[i].Name = name

@@ -284,9 +284,14 @@ func (n *node) forward(src string) error {
 			return n.emit(Identity{}, src)
 		}
 	}
-	n.im.alias[n.Outputs[0]] = src
-	n.im.uses[src] += n.im.uses[n.Outputs[0]] - 1
+	n.im.rename(n.Outputs[0], src)
 	return nil
+}
+
+// rename makes name, the output of a node that reads src, another name of src.
+func (im *importer) rename(name, src string) {
+	im.alias[name] = src
+	im.uses[src] += im.uses[name] - 1
 }
 
 // fold makes n's output a constant.

@@ -13,11 +13,6 @@ import (
 // anyOperator adds n as it is. Whether it may stay is decided once the whole graph is known (checkOperators): reason is
 // what to say if not.
 func (n *node) anyOperator(reason error) error {
-	if captured, err := n.Captured(); err != nil {
-		return err
-	} else if len(captured) > 0 { // and may be folded, renamed or dropped without it
-		return n.unsupported("its body reads %q from outside of it", captured[0])
-	}
 	in := n.inputs(len(n.Inputs))
 	for _, name := range in {
 		if _, ok := n.im.integers[name]; ok && reason != nil {
@@ -89,8 +84,12 @@ func (n *node) addOperator(in []string) error {
 	if domain == "ai.onnx" {
 		domain = ""
 	}
+	captures, err := n.Captured()
+	if err != nil {
+		return err
+	}
 	l := &Layer{
-		Name: n.name, Op: Operator{Type: n.OpType, Domain: domain, Opset: n.im.opsets[domain], Attributes: n.Attributes},
+		Name: n.name, Op: Operator{Type: n.OpType, Domain: domain, Opset: n.im.opsets[domain], Attributes: n.Attributes, Captures: captures},
 		In: in, Out: slices.Clone(n.Outputs),
 	}
 	for i, name := range l.Out { // outputs that nobody reads need not be made

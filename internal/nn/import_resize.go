@@ -27,6 +27,13 @@ func importResize(n *node) error {
 	}
 	byScales, scales, err := n.resizeByScales(x)
 	var unsupported *UnsupportedError
+	var noScales *noScalesError
+	switch {
+	case errors.As(err, &noScales) && n.text("mode", "nearest") == "nearest":
+		return n.gathered(noScales.taps)
+	case errors.As(err, &noScales):
+		err = n.unsupported("%v", err)
+	}
 	switch {
 	case errors.As(err, &unsupported) && some: // as it is it would be a file that does not run
 		return n.anyOperator(n.unsupported("axes %v: %s", n.Attr("axes").Ints, unsupported.Reason))
@@ -83,16 +90,52 @@ func (n *node) resizeByScales(x []int) (*onnx.Node, *operator.Tensor, error) {
 		return nil, nil, n.unsupported("%v", err)
 	}
 	byScales, err := operator.Taps(&by, n.im.opset, one, []*operator.Tensor{nil, nil, all, nil})
-	if err == nil {
-		err = sameTaps(byScales, taps)
+	if err != nil || scales[0] != 1 || len(taps[0]) > 0 {
+		return nil, nil, n.unsupported("resizes the batch")
 	}
-	if err == nil && (scales[0] != 1 || len(taps[0]) > 0) {
-		err = errors.New("resizes the batch")
-	}
-	if err != nil {
-		return nil, nil, n.unsupported("%v", err)
+	if !sameTaps(byScales, taps) {
+		return nil, nil, &noScalesError{taps}
 	}
 	return &by, all, nil
+}
+
+// noScalesError says of sizes that no scales in float32 make them. Taps are where each element comes from.
+type noScalesError struct{ taps [][][]operator.Tap }
+
+func (e *noScalesError) Error() string { return "no scales make its sizes" }
+
+// gathered reads a nearest Resize as what it does: it takes rows, then columns.
+func (n *node) gathered(taps [][][]operator.Tap) error {
+	from := n.in(0)
+	var axes []int
+	for axis := range taps {
+		if len(taps[axis]) > 0 {
+			axes = append(axes, axis)
+		}
+	}
+	for i, axis := range axes {
+		var list []int64
+		for _, t := range taps[axis] {
+			if len(t) != 1 {
+				return n.unsupported("no scales make its sizes")
+			}
+			list = append(list, int64(t[0].At))
+		}
+		gather := &node{Node: &onnx.Node{OpType: "Gather", Outputs: n.Outputs, Attributes: []*onnx.Attribute{onnx.AttrI("axis", int64(axis))}}, im: n.im, name: n.name}
+		if i < len(axes)-1 {
+			gather.Node.Outputs = []string{n.im.uniqueName(n.Outputs[0] + "_taken")}
+			gather.name = n.im.freeNodeName(n.name + "_taken")
+			n.im.uses[gather.Node.Outputs[0]] = 1
+		}
+		indices := n.im.uniqueName(gather.Node.Outputs[0] + "_indices")
+		n.im.addConstant(indices, operator.Integers(list, len(list)))
+		gather.Node.Inputs = []string{from, indices}
+		if err := gather.anyOperator(nil); err != nil {
+			return err
+		}
+		from = gather.Node.Outputs[0]
+	}
+	return nil
 }
 
 // resizeSizes returns the sizes that n, of x, resizes to: those of one image, where the batch is among them.
@@ -138,8 +181,8 @@ func scaleTo(from, to int, scale float32) float32 {
 	return scale
 }
 
-// sameTaps reports where two ways to resize differ by more than rounding.
-func sameTaps(a, b [][][]operator.Tap) error {
+// sameTaps reports whether two ways to resize differ by no more than rounding.
+func sameTaps(a, b [][][]operator.Tap) bool {
 	const rounding = 1e-5
 	heavy := func(taps []operator.Tap) (heavy []operator.Tap) {
 		for _, t := range taps {
@@ -156,10 +199,10 @@ func sameTaps(a, b [][][]operator.Tap) error {
 			})
 		})
 		if !same {
-			return errors.New("no scales make its sizes")
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // importExpand reads an Expand to as many images as its input has as one that leaves their number alone.

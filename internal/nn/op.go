@@ -104,11 +104,15 @@ type Operator struct {
 	Type, Domain string
 	Opset        int64 // of the domain
 	Attributes   []*onnx.Attribute
+
+	// Captures are the names by which bodies among the attributes read the last inputs of the layer.
+	Captures []string
 }
 
 // Node returns the operator as package operator takes it, with the layer's inputs and outputs.
 func (o Operator) Node(l *Layer) *onnx.Node {
-	return &onnx.Node{Name: l.Name, OpType: o.Type, Domain: o.Domain, Inputs: l.In, Outputs: l.Out, Attributes: o.Attributes}
+	in := l.In[:len(l.In)-len(o.Captures)]
+	return &onnx.Node{Name: l.Name, OpType: o.Type, Domain: o.Domain, Inputs: in, Outputs: l.Out, Attributes: o.Attributes}
 }
 
 // Moves reports whether the operator only moves, repeats or drops elements of its first input. (The others must be

@@ -10,7 +10,7 @@ import (
 // [N, C, H, W]. Import leaves the layout and the type of such inputs behind, and Export puts them back: the programs that
 // run the file give it what they gave the source.
 type Port struct {
-	Type         onnx.DataType // Float, Float16, or Uint8: values are the integers then
+	Type         onnx.DataType // Float, Float16, Double, or Uint8: values are the integers then
 	ChannelsLast bool          // [N, H, W, C]
 }
 

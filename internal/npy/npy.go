@@ -13,13 +13,13 @@ import (
 )
 
 // Decode returns the shape and the elements of a file whose elements are of a type: "uint8", or "float32" or "float16",
-// where either will do.
+// where either will do, as will "float64" where it is asked for.
 func Decode(b []byte, typ string) (shape []int, data []float32, err error) {
 	h, err := ReadHeader(bytes.NewReader(b))
 	if err != nil {
 		return nil, nil, err
 	}
-	float := h.Kind == 'f' && (h.Size == 4 || h.Size == 2)
+	float := h.Kind == 'f' && (h.Size == 4 || h.Size == 2 || h.Size == 8 && typ == "float64")
 	if integer := h.Kind == 'u' && h.Size == 1; typ == "uint8" && !integer || typ != "uint8" && !float {
 		return nil, nil, fmt.Errorf("elements of %d bytes, type %q: want %s", h.Size, h.Kind, typ)
 	}
@@ -32,6 +32,8 @@ func Decode(b []byte, typ string) (shape []int, data []float32, err error) {
 		switch h.Size {
 		case 1:
 			data[i] = float32(body[i])
+		case 8:
+			data[i] = float32(math.Float64frombits(h.Order.Uint64(body[8*i:])))
 		case 2:
 			data[i] = onnx.Float16Value(h.Order.Uint16(body[2*i:]))
 		default:

@@ -26,3 +26,26 @@ func TestCaptured(t *testing.T) {
 		t.Errorf("bodies %v, %v", bodies, err)
 	}
 }
+
+func TestRecapture(t *testing.T) {
+	inner := &Graph{Nodes: []*Node{{OpType: "Add", Inputs: []string{"a", "b"}, Outputs: []string{"s"}}}, Outputs: []*ValueInfo{{Name: "s"}}}
+	body := &Graph{
+		Inputs:  []*ValueInfo{{Name: "a"}},
+		Nodes:   []*Node{{OpType: "If", Inputs: []string{"b"}, Outputs: []string{"y"}, Attributes: []*Attribute{AttrG("then_branch", inner)}}},
+		Outputs: []*ValueInfo{{Name: "y"}},
+	}
+	before := AttrG("body", body)
+	n := &Node{OpType: "Loop", Attributes: []*Attribute{before}}
+	if err := n.Recapture(map[string]string{"a": "x", "b": "z"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := n.Captured(); err != nil || !slices.Equal(got, []string{"z"}) {
+		t.Errorf("reads %v, %v", got, err)
+	}
+	if got, err := (&Node{Attributes: []*Attribute{before}}).Captured(); err != nil || !slices.Equal(got, []string{"b"}) {
+		t.Errorf("what it was made of reads %v, %v", got, err)
+	}
+	if err := n.Recapture(map[string]string{"z": "y"}); err == nil {
+		t.Error("it is to read what it defines")
+	}
+}

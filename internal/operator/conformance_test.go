@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"text/template"
 
 	"zaq/internal/onnx"
 )
@@ -44,7 +45,7 @@ func TestConformance(t *testing.T) {
 		}
 		t.Skip("no tests of ONNX: `make oracles` installs libonnx-testdata")
 	}
-	c := &conformance{passed: make(map[string]int), failed: make(map[string][]string)}
+	c := &conformance{passed: map[string]int{}, failed: map[string][]string{}, otherTypes: map[string][]string{}, unknown: map[string]int{}}
 	for _, dir := range dirs {
 		c.test(t, dir)
 	}
@@ -56,9 +57,9 @@ func TestConformance(t *testing.T) {
 	if c.all < 600 {
 		t.Errorf("only %d tests of known operators", c.all)
 	}
-	t.Logf("%d tests of known operators, %d of others or of other types", c.all, c.others)
+	t.Logf("%d tests of known operators", c.all)
 	path := filepath.Join("..", "..", "docs", "operators.md")
-	page := c.page()
+	page := c.page(t)
 	if *update {
 		if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
@@ -71,10 +72,12 @@ func TestConformance(t *testing.T) {
 
 // conformance counts tests by operator.
 type conformance struct {
-	all, others int
-	passed      map[string]int
-	failed      map[string][]string
-	excused     []string
+	all        int
+	passed     map[string]int
+	failed     map[string][]string
+	excused    []string
+	otherTypes map[string][]string // tests that are not run, by the type
+	unknown    map[string]int      // and those of operators that are not known, by the first
 }
 
 func (c *conformance) test(t *testing.T, dir string) {
@@ -83,16 +86,16 @@ func (c *conformance) test(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	ops := operatorsOf(m)
-	if ops == nil {
-		c.others++
+	ops, unknown := operatorsOf(m)
+	if unknown != "" {
+		c.unknown[unknown]++
+		return
+	}
+	if typ := otherType(m, dir); typ != "" {
+		c.otherTypes[typ] = append(c.otherTypes[typ], name)
 		return
 	}
 	err = conform(m, dir)
-	if errors.Is(err, errOtherType) {
-		c.others++
-		return
-	}
 	c.all++
 	for _, op := range ops {
 		if err == nil {
@@ -110,39 +113,42 @@ func (c *conformance) test(t *testing.T, dir string) {
 	}
 }
 
-// operatorsOf returns the operators of a model, once each, or nil where one is not known.
-func operatorsOf(m *onnx.Model) (ops []string) {
+// operatorsOf returns the operators of a model, once each, or the first that is not known.
+func operatorsOf(m *onnx.Model) (ops []string, unknown string) {
 	for _, n := range m.Graph.Nodes {
 		if !Known(n.Domain, n.OpType) {
-			return nil
+			return nil, n.OpType
 		}
 		if !slices.Contains(ops, n.OpType) {
 			ops = append(ops, n.OpType)
 		}
 	}
-	return ops
+	return ops, ""
 }
-
-var errOtherType = errors.New("tensors of another type")
 
 // tested reports whether conformance is claimed for tensors of a type.
 func tested(t onnx.DataType) bool { return t == onnx.Float || isInteger(t) }
 
-// conform runs one of ONNX's tests.
-func conform(m *onnx.Model, dir string) error {
+// otherType returns the first type of a test's tensors for which nothing is claimed, or "".
+func otherType(m *onnx.Model, dir string) string {
+	if strings.Contains(dir, "BFLOAT16") { // held as uint16 in the data
+		return onnx.BFloat16.String()
+	}
 	for _, v := range slices.Concat(m.Graph.Inputs, m.Graph.Outputs) {
 		if v.Type != onnx.Undefined && !tested(v.Type) {
-			return errOtherType
+			return v.Type.String()
 		}
 	}
 	for _, n := range m.Graph.Nodes {
 		if to := n.Attr("to"); n.OpType == "Cast" && to != nil && !tested(onnx.DataType(to.Int)) {
-			return errOtherType
+			return onnx.DataType(to.Int).String()
 		}
 	}
-	if strings.Contains(dir, "BFLOAT16") { // held as uint16 in the data
-		return errOtherType
-	}
+	return ""
+}
+
+// conform runs one of ONNX's tests.
+func conform(m *onnx.Model, dir string) error {
 	sets, err := filepath.Glob(filepath.Join(dir, "test_data_set_*"))
 	if err != nil || len(sets) == 0 {
 		return fmt.Errorf("no data: %w", err)
@@ -236,46 +242,38 @@ func differs(got, want *Tensor) error {
 }
 
 // page returns docs/operators.md.
-func (c *conformance) page() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `# Operators
-
-What zaq reads, folds, and carries through; written by the test that runs ONNX's own ones (`+"`go test ./internal/operator -run Conformance -update`"+`).
-
-Each operator is read in the form that the file's operator set has, from 7 to 25; where the form changes, the second column says since which
-opsets. Export writes opset 13, or 21 where int4 appears, or that of the source where it is higher. The last column counts ONNX's backend tests
-(Debian's libonnx-testdata 1.12: node, simple, pytorch-converted, pytorch-operator) that have the operator and whose tensors are of float32,
-integers or booleans: those that pass, of all. %d tests have known operators only; %d have others, or other types.
-
-"layer" operators are those of a trunk that is quantized and trained, in the forms that the importer's errors name; "trained" ones have a
-gradient there as well, but no quantized form of their own; of the others, those that only follow the last layer with weights go into the file as they are.
-ConvTranspose becomes what it computes, a Conv, a DepthToSpace, or where strides differ a Transpose between two Reshapes, and where it has padding
-a Slice, of which the Conv runs in integers; what follows it, pixel by pixel, is done before the pixels are moved. A dilated AveragePool becomes Gathers
-that bring its elements together, and an AveragePool; its padding must count. A Conv of one output channel that reads a Softmax, the mean
-that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
-name from outside of itself is refused. Constants are folded with any.
-Softmax, reductions and normalizations must not run over the images of a batch, and gains and shifts must be constants. What a file spells out of a
-normalization stays real from the first mean on. MatMul of two computed tensors is trained like them, between matrices of one image; operators of one spatial
-axis are read as those of two. A Softmax between quantizers over another axis than the last is written as LogSoftmax and Exp.
-A MatMul over the pixels of a map that a Transpose has brought to [N, H, W, C] is read as a 1x1 Conv, a Resize of some axes as one by scales of all.
-
-Inputs are float32, float16 or uint8. Heights and widths that a file leaves open have to be given (`+"`--input-size`, or `size`"+` in MODEL.json). An image may have channels last, [N, H, W, C], if a Transpose with perm 0, 3, 1, 2 follows, at once or behind
-operators that work element by element or leave the axes in their order; bytes, if a Cast to float32 follows, at once or behind operators that move
-elements. The network has [N, C, H, W] in float32, and the files that are written have what the source had. Weights of float16 are read as float32.
-
-| operator | forms change at | where | tests |
-|---|---|---|---|
-`, c.all, c.others)
-	for _, op := range Names() {
-		var at []string
-		for _, v := range versions[op] {
-			at = append(at, fmt.Sprint(v))
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d of %d |\n", op, strings.Join(at, ", "), place(op), c.passed[op], c.passed[op]+len(c.failed[op]))
+func (c *conformance) page(t *testing.T) string {
+	type row struct {
+		Operator, Forms, Place string
+		Passed, All            int
 	}
-	fmt.Fprintf(&b, "\nTests of these operators that fail, and why:\n\n")
+	type line struct{ Name, Why string }
+	type group struct{ Type, Names string }
+	data := struct {
+		Tests, Others int
+		Unknown       string
+		Rows          []row
+		Exceptions    []line
+		OtherTypes    []group
+	}{Tests: c.all, Unknown: strings.Join(slices.Sorted(maps.Keys(c.unknown)), ", ")}
+	for _, n := range c.unknown {
+		data.Others += n
+	}
+	for _, op := range Names() {
+		forms := strings.Trim(strings.ReplaceAll(fmt.Sprint(versions[op]), " ", ", "), "[]")
+		data.Rows = append(data.Rows, row{op, forms, place(op), c.passed[op], c.passed[op] + len(c.failed[op])})
+	}
 	for _, name := range slices.Sorted(maps.Keys(exceptions)) {
-		fmt.Fprintf(&b, "- `%s`: %s\n", name, exceptions[name])
+		data.Exceptions = append(data.Exceptions, line{name, exceptions[name]})
+	}
+	for _, typ := range slices.Sorted(maps.Keys(c.otherTypes)) {
+		names := slices.Clone(c.otherTypes[typ])
+		slices.Sort(names)
+		data.OtherTypes = append(data.OtherTypes, group{typ, "`" + strings.Join(names, "`, `") + "`"})
+	}
+	var b strings.Builder
+	if err := template.Must(template.ParseFiles(filepath.Join("testdata", "operators.md"))).Execute(&b, data); err != nil {
+		t.Fatal(err)
 	}
 	return b.String()
 }

@@ -146,8 +146,9 @@ func (r *resizing) source(a, i int) float64 {
 	case "half_pixel":
 		return float64(float32(float32(x+0.5)/float32(s)) - 0.5)
 	case "half_pixel_symmetric":
-		adjust := out / (s * in)
-		return in/2*(1-adjust) + (x+0.5)/s - 0.5
+		adjust := float32(out) / float32(float32(s)*float32(in))
+		offset := float32(float32(in/2) * float32(1-adjust))
+		return float64(float32(offset+float32(float32(x+0.5)/float32(s))) - 0.5)
 	case "pytorch_half_pixel":
 		if r.out[a] <= 1 {
 			return 0
@@ -157,9 +158,13 @@ func (r *resizing) source(a, i int) float64 {
 		if r.out[a] == 1 {
 			return 0
 		}
-		return x * (in - 1) / (in*s - 1) // in*s is the output before it was rounded down
+		last := in*s - 1 // of the output before it was rounded down
+		if math.Abs(last-(out-1)) < 1e-3 {
+			last = out - 1 // which was not: a ratio of sizes is none that a float32 holds
+		}
+		return float64(float32(x*(in-1)) / float32(last))
 	case "tf_half_pixel_for_nn":
-		return (x + 0.5) / s
+		return float64(float32(x+0.5) / float32(s))
 	case "tf_crop_and_resize":
 		if r.roi == nil {
 			fail("tf_crop_and_resize without a region")
@@ -196,7 +201,11 @@ func (r *resizing) nearest(x *Tensor) *Tensor {
 	table := make([][]int, len(r.in))
 	for a := range r.in {
 		for i := range r.out[a] {
-			table[a] = append(table[a], min(max(r.round(r.source(a, i)), 0), r.in[a]-1)*own[a])
+			from := i
+			if !r.identity(a) {
+				from = min(max(r.round(r.source(a, i)), 0), r.in[a]-1)
+			}
+			table[a] = append(table[a], from*own[a])
 		}
 	}
 	for at := range places {

@@ -121,7 +121,7 @@ func readResponse(dir string) ([]*onnx.Tensor, error) {
 		return nil, errors.New(response.Error)
 	}
 	types := map[string]onnx.DataType{}
-	for _, t := range []onnx.DataType{onnx.Float, onnx.Float16, onnx.Int8, onnx.Uint8, onnx.Int32, onnx.Int64, onnx.Bool} {
+	for _, t := range []onnx.DataType{onnx.Float, onnx.Float16, onnx.Double, onnx.Int8, onnx.Uint8, onnx.Int32, onnx.Int64, onnx.Bool} {
 		types[t.String()] = t
 	}
 	outputs := make([]*onnx.Tensor, len(response.Outputs))

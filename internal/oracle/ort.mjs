@@ -11,7 +11,7 @@ const [modules, dir] = process.argv.slice(2);
 const ort = createRequire(join(modules, 'x'))('onnxruntime-node');
 
 const arrays = {
-  float32: Float32Array, float16: Uint16Array, int8: Int8Array, uint8: Uint8Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
+  float32: Float32Array, float16: Uint16Array, int8: Int8Array, uint8: Uint8Array, float64: Float64Array, int32: Int32Array, int64: BigInt64Array, bool: Uint8Array,
 };
 
 function read({ name, type, shape, file }) {

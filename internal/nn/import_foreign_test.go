@@ -8,8 +8,8 @@ import (
 	"zaq/internal/onnx"
 )
 
-// Inputs of bytes are float32 in the network, and bytes in its files.
-func TestByteInput(t *testing.T) {
+// Inputs of bytes or float64 are float32 in the network, and what they were in its files.
+func TestForeignInput(t *testing.T) {
 	float := num("to", int64(onnx.Float))
 	for _, tt := range []struct {
 		name  string
@@ -28,8 +28,10 @@ func TestByteInput(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := channelsLastModel(onnx.Uint8, []int64{8, 6, 3}, tt.build)
-			comparePorts(t, sourceFile(t, b), b.mustImport(t))
+			for _, typ := range []onnx.DataType{onnx.Uint8, onnx.Double} {
+				b := channelsLastModel(typ, []int64{8, 6, 3}, tt.build)
+				comparePorts(t, sourceFile(t, b), b.mustImport(t))
+			}
 		})
 	}
 	t.Run("channels first", func(t *testing.T) {
@@ -53,19 +55,22 @@ func sourceFile(t *testing.T, b *graphBuilder) string {
 }
 
 // What computes in bytes is refused by its name: floats would not wrap.
-func TestByteInputErrors(t *testing.T) {
+func TestForeignInputErrors(t *testing.T) {
 	for _, tt := range []struct {
 		want  string
 		build func(b *graphBuilder) string
 	}{
 		{`node "n1" (Add): reads the uint8 input "x": only a Cast to float32`, func(b *graphBuilder) string { return b.node("Add", "x", "x") }},
 		{`node "n1" (Cast): reads the uint8 input`, func(b *graphBuilder) string { return b.node("Cast", "x", num("to", int64(onnx.Int32))) }},
+		{`node "n2" (Sub): reads the uint8 input "x"`, func(b *graphBuilder) string {
+			return b.node("Cast", b.node("Sub", "x", b.levels(onnx.Uint8, nil, 3)), num("to", int64(onnx.Float)))
+		}},
 		{`node "n3" (Max): reads the uint8 input "t2"`, func(b *graphBuilder) string { return b.node("Max", b.first("x")) }},
 		{`node "n3" (DequantizeLinear): reads the uint8 input`, func(b *graphBuilder) string {
 			b.names++
 			return b.node("DequantizeLinear", "x", b.floats(nil, 0.5))
 		}},
-		{`output "t2" has the bytes of an input`, func(b *graphBuilder) string {
+		{`output "t2" has the elements of an input of uint8`, func(b *graphBuilder) string {
 			y := b.node("Identity", "x")
 			b.typed(y, onnx.Uint8)
 			return b.node("Cast", y, num("to", int64(onnx.Float)))
