@@ -78,6 +78,7 @@ var kernels = map[string]string{
 var movers = map[string]bool{
 	"MaxPool": true, "Resize": true, "Reshape": true, "Flatten": true, "Transpose": true, "Slice": true, "Gather": true,
 	"Squeeze": true, "Unsqueeze": true, "Expand": true, "Tile": true, "Split": true,
+	"DepthToSpace": true,
 }
 
 // integer returns the kernel of n and the quantizer that it absorbs, nil where the kernel makes floats; or an error that

@@ -162,6 +162,27 @@ func TestPredictAgainstORT(t *testing.T) {
 	end(s.node("Reshape", []string{y, s.ints("shape", onnx.Int64, []int64{4}, 1, 2, 16, 8)}, "Reshape"), step, 100)
 	want["Slice"] = "Slice"
 	end(s.node("Slice", []string{y, s.ints("starts", onnx.Int64, []int64{1}, 1), s.ints("ends", onnx.Int64, []int64{1}, 3)}, "Slice"), step, 100)
+	axis := func(name string, v ...int64) string { return s.ints(name, onnx.Int64, []int64{int64(len(v))}, v...) }
+	for _, m := range []struct {
+		op, kernel string
+		in         []string
+		attrs      []*onnx.Attribute
+	}{
+		{"DepthToSpace", "DepthToSpace", nil, []*onnx.Attribute{onnx.AttrI("blocksize", 2)}},
+		{"SpaceToDepth", "float: there is no integer kernel for SpaceToDepth", nil, []*onnx.Attribute{onnx.AttrI("blocksize", 2)}},
+		{"Gather", "Gather", []string{axis("rows", 2, 0, 1)}, []*onnx.Attribute{onnx.AttrI("axis", 2)}},
+		{"Expand", "Expand", []string{axis("wide", 2, 4, 8, 8)}, nil},
+		{"Tile", "Tile", []string{axis("tiles", 1, 2, 1, 1)}, nil},
+		{"Unsqueeze", "Unsqueeze", []string{axis("new", 1)}, nil},
+		{"Squeeze", "Squeeze", []string{axis("old", 0)}, nil},
+		{"GlobalMaxPool", "float: there is no integer kernel for GlobalMaxPool", nil, nil},
+		{"ReduceMax", "float: there is no integer kernel for ReduceMax", nil, []*onnx.Attribute{onnx.AttrIs("axes", 2, 3)}},
+		{"Neg", "float: there is no integer kernel for Neg", nil, nil},
+		{"Identity", "float: there is no integer kernel for Identity", nil, nil},
+	} {
+		want[m.op] = m.kernel
+		end(s.node(m.op, append([]string{y}, m.in...), m.op, m.attrs...), step, 100)
+	}
 	scales := s.floats("scales", []int64{4}, 1, 1, 2, 2)
 	want["Resize"] = "Resize"
 	end(s.node("Resize", []string{y, "", scales}, "Resize", onnx.AttrS("mode", "nearest"),
