@@ -152,6 +152,11 @@ var operatorForms = []form{
 	{"constants around", 7, 0, "Sub Div Sub", func(b *graphBuilder) string {
 		return b.node("Sub", b.floats(nil, 1), b.node("Div", b.node("Sub", "x", b.weights(4, 1, 1)), b.floats(nil, 3)))
 	}},
+	{"scalars that are computed", 12, 17, "Mul Mul Add", func(b *graphBuilder) string {
+		y := b.node("Mul", "x", b.node("Constant", flt("value_float", 1.5)))
+		y = b.node("Mul", b.node("Gather", b.weights(3), b.levels(onnx.Int64, nil, 1)), y)
+		return b.node("Add", y, b.node("ReduceMean", b.weights(4), num("keepdims", 0)))
+	}},
 	{"sum of three", 8, 0, "Relu Sum", func(b *graphBuilder) string { return b.node("Sum", "x", b.node("Relu", "x"), b.weights(1)) }},
 	{"min and max", 8, 0, "Min Max", func(b *graphBuilder) string {
 		return b.node("Max", b.node("Min", "x", b.floats(nil, 0.5)), b.floats([]int64{7}, 0, -1, 0.2, 0, 0.1, -0.5, 0))
