@@ -32,8 +32,10 @@ var importers = map[string]func(*node) error{
 	"MatMul":             importMatMul,
 	"Max":                importChannelLimit,
 	"MaxPool":            importMaxPool,
+	"Mean":               importSum,
 	"Min":                importChannelLimit,
 	"Pad":                importPad,
+	"Pow":                importPow,
 	"QuantizeLinear":     importQuantize,
 	"ReduceMean":         importReduceMean,
 	"Relu":               importRelu,
@@ -43,6 +45,7 @@ var importers = map[string]func(*node) error{
 	"Softmax":            importSoftmax,
 	"Split":              importSplit,
 	"Squeeze":            importSqueeze,
+	"Sum":                importSum,
 	"Unsqueeze":          importUnsqueeze,
 }
 

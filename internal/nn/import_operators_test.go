@@ -152,6 +152,12 @@ var operatorForms = []form{
 	{"constants around", 7, 0, "Sub Div Sub", func(b *graphBuilder) string {
 		return b.node("Sub", b.floats(nil, 1), b.node("Div", b.node("Sub", "x", b.weights(4, 1, 1)), b.floats(nil, 3)))
 	}},
+	{"pow by integers", 12, 0, "Pow Pow", func(b *graphBuilder) string {
+		return b.node("Pow", b.node("Pow", "x", b.levels(onnx.Int64, nil, 2)), b.levels(onnx.Int32, []int64{7}, 0, 1, 2, 3, 1, 2, 1))
+	}},
+	{"of one tensor each", 8, 0, "Relu", func(b *graphBuilder) string {
+		return b.node("Relu", b.node("Max", b.node("Min", b.node("Mean", b.node("Sum", "x")))))
+	}},
 	{"scalars that are computed", 12, 17, "Mul Mul Add", func(b *graphBuilder) string {
 		y := b.node("Mul", "x", b.node("Constant", flt("value_float", 1.5)))
 		y = b.node("Mul", b.node("Gather", b.weights(3), b.levels(onnx.Int64, nil, 1)), y)
