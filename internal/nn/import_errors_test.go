@@ -31,6 +31,10 @@ func TestImportErrors(t *testing.T) {
 		{"operator of a tail in the trunk", `(LRN): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("LRN", "x", num("size", 3)), b.weights(1, 4, 1, 1))
 		}},
+		{"hardmax in the trunk", `(Hardmax): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 12
+			return b.node("Conv", b.node("Hardmax", "x"), b.weights(1, 4, 1, 1))
+		}},
 		{"softmax over images", `(Softmax): mixes the images of a batch`, true, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("Softmax", "x", num("axis", 0)), b.weights(2, 4, 1, 1))
 		}},

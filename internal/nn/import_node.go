@@ -26,6 +26,7 @@ var importers = map[string]func(*node) error{
 	"GlobalAveragePool":  importGlobalAveragePool,
 	"GlobalMaxPool":      importGlobalMaxPool,
 	"GroupNormalization": importGroupNorm,
+	"Hardmax":            importSoftmax,
 	"Identity":           importIdentity,
 	"LeakyRelu":          importLeakyRelu,
 	"LogSoftmax":         importSoftmax,

@@ -239,6 +239,8 @@ var operatorForms = []form{
 			nums("output_padding", 1, 0))
 	}},
 	{"softmax of all behind", 7, 12, "Conv Flatten Softmax", func(b *graphBuilder) string { return b.node("Softmax", b.node("Flatten", conv(b))) }},
+	{"softmax of maps", 7, 12, "Conv Reshape Softmax Reshape", func(b *graphBuilder) string { return b.node("Softmax", conv(b)) }},
+	{"hardmax of maps", 7, 12, "Conv Reshape Hardmax Reshape", func(b *graphBuilder) string { return b.node("Hardmax", conv(b), num("axis", 2)) }},
 	{"softmax of an axis", 13, 0, "Conv Softmax", func(b *graphBuilder) string { return b.node("Softmax", conv(b), num("axis", 1)) }},
 	{"log softmax", 7, 0, "Conv Flatten LogSoftmax", func(b *graphBuilder) string {
 		return b.node("LogSoftmax", b.node("Flatten", conv(b)), num("axis", 1))
