@@ -14,7 +14,7 @@ import (
 // The operator sets whose operators mean what the importer takes them to mean.
 const (
 	minOpset = 7
-	maxOpset = 26
+	MaxOpset = 25
 )
 
 // UnsupportedError reports an operator, or a use of one, that a Network has no layer for.
@@ -57,8 +57,8 @@ func Import(m *onnx.Model) (*Network, error) {
 		return nil, err
 	}
 	opset := m.Opset()
-	if opset < minOpset || opset > maxOpset {
-		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
+	if opset < minOpset || opset > MaxOpset {
+		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, MaxOpset)
 	}
 	g, err := withCaptures(m.Graph)
 	if err != nil {

@@ -207,6 +207,10 @@ func TestImportErrors(t *testing.T) {
 			b.model.Opsets[0].Version = 6
 			return b.node("Relu", "x")
 		}},
+		{"newer opset", "opset 26 is not supported: want 7 to 25", false, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 26
+			return b.node("Relu", "x")
+		}},
 		{"integer input", `input "k": elements are int64`, false, func(b *graphBuilder) string {
 			b.input("k", 3)
 			b.model.Graph.Inputs[2].Type = onnx.Int64

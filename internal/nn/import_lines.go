@@ -56,7 +56,7 @@ func importGroupNorm(n *node) error {
 		if len(c.Data) != groups {
 			return n.unsupported("%q has shape %v for %d groups", c.Name, c.Shape, groups)
 		}
-		wide, err := operator.Eval(&onnx.Node{OpType: "Expand"}, maxOpset, []*operator.Tensor{
+		wide, err := operator.Eval(&onnx.Node{OpType: "Expand"}, MaxOpset, []*operator.Tensor{
 			operator.Floats(c.Data, groups, 1), operator.Integers([]int64{int64(groups), int64(x[1] / groups)}, 2),
 		})
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // importers read one node each, found by operator. Each knows every form that its operator had from opset
-// minOpset to maxOpset.
+// minOpset to MaxOpset.
 var importers = map[string]func(*node) error{
 	"Add":                importAdd,
 	"AveragePool":        importAveragePool,
