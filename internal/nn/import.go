@@ -188,6 +188,7 @@ func (im *importer) node(i int, on *onnx.Node) error {
 	if slices.Contains(im.functions, onnx.Function{Domain: on.Domain, Name: on.OpType}) { // which would not be in the file that is written
 		return n.advised("inline the model's functions first (onnx.inliner.inline_local_functions)", "is a function that the model defines itself")
 	}
+	n.nameFirst()
 	if err := n.widen(); err != nil {
 		return n.wrap(err)
 	}
@@ -195,6 +196,19 @@ func (im *importer) node(i int, on *onnx.Node) error {
 		return n.wrap(err)
 	}
 	return nil
+}
+
+// nameFirst gives n's first output a name where the file leaves it out and only has others, such as the last state of an LSTM: layers have a
+// first output.
+func (n *node) nameFirst() {
+	if len(n.Outputs) < 2 || n.Outputs[0] != "" {
+		return
+	}
+	clone := *n.Node
+	clone.Outputs = slices.Clone(n.Outputs)
+	clone.Outputs[0] = n.im.uniqueName(n.name + "_output")
+	n.im.defined[clone.Outputs[0]] = true
+	n.Node = &clone
 }
 
 // read makes of n a constant, a layer of its own kind, or an Operator.
