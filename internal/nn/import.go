@@ -53,6 +53,10 @@ func (e *UnsupportedError) Error() string {
 // known. An operator outside this package's set is an *UnsupportedError; contradictory shapes and constants
 // that are not finite are errors that name the node.
 func Import(m *onnx.Model) (*Network, error) {
+	m, err := m.InOrder()
+	if err != nil {
+		return nil, err
+	}
 	if err := onnx.Check(m); err != nil {
 		return nil, err
 	}
@@ -196,19 +200,6 @@ func (im *importer) node(i int, on *onnx.Node) error {
 		return n.wrap(err)
 	}
 	return nil
-}
-
-// nameFirst gives n's first output a name where the file leaves it out and only has others, such as the last state of an LSTM: layers have a
-// first output.
-func (n *node) nameFirst() {
-	if len(n.Outputs) < 2 || n.Outputs[0] != "" {
-		return
-	}
-	clone := *n.Node
-	clone.Outputs = slices.Clone(n.Outputs)
-	clone.Outputs[0] = n.im.uniqueName(n.name + "_output")
-	n.im.defined[clone.Outputs[0]] = true
-	n.Node = &clone
 }
 
 // read makes of n a constant, a layer of its own kind, or an Operator.
