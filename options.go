@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zaq/internal/method"
+	"zaq/internal/nn"
 	"zaq/internal/quant"
 )
 
@@ -274,8 +275,8 @@ func (o Options) Check() error {
 	switch {
 	case o.FirstLastBits != 0 && (o.FirstLastBits < 2 || o.FirstLastBits > 8):
 		return &OptionError{"first-last-bits", strconv.Itoa(o.FirstLastBits), "must be 2 to 8"}
-	case o.Opset != 0 && (o.Opset < 13 || o.Opset > 25):
-		return &OptionError{"opset", strconv.Itoa(o.Opset), "must be 13 to 25: per-channel QuantizeLinear came with 13"}
+	case o.Opset != 0 && (o.Opset < 13 || o.Opset > nn.MaxOpset):
+		return &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("must be 13 to %d: per-channel QuantizeLinear came with 13", nn.MaxOpset)}
 	case o.Opset != 0 && o.Opset < int4Opset && o.Int4Storage == Int4Storages[0] && least(wbits, o.FirstLastBits) <= 4:
 		return &HintError{
 			Err:    &OptionError{"opset", strconv.Itoa(o.Opset), fmt.Sprintf("packed weights of up to 4 bits need %d", int4Opset)},

@@ -25,7 +25,7 @@ func newGraph(opset int64) *graphBuilder {
 
 // irVersionOf returns the IR version of the first ONNX release with an opset.
 func irVersionOf(opset int64) int64 {
-	for i, last := range []int64{8, 9, 10, 11, 14, 18, 20, 22, 23, 24, 26} {
+	for i, last := range []int64{8, 9, 10, 11, 14, 18, 20, 22, 23, 24, 25} {
 		if opset <= last {
 			return []int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}[i]
 		}

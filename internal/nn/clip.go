@@ -80,6 +80,9 @@ func channelShape(shape []int) []int64 {
 
 // importChannelLimit reads a Max or Min with a constant for each channel.
 func importChannelLimit(n *node) error {
+	if len(n.Inputs) == 1 {
+		return importSum(n)
+	}
 	if len(n.Inputs) != 2 {
 		return n.unsupported("of %d tensors", len(n.Inputs))
 	}

@@ -14,7 +14,7 @@ import (
 // The operator sets whose operators mean what the importer takes them to mean.
 const (
 	minOpset = 7
-	maxOpset = 26
+	MaxOpset = 25
 )
 
 // UnsupportedError reports an operator, or a use of one, that a Network has no layer for.
@@ -53,12 +53,16 @@ func (e *UnsupportedError) Error() string {
 // known. An operator outside this package's set is an *UnsupportedError; contradictory shapes and constants
 // that are not finite are errors that name the node.
 func Import(m *onnx.Model) (*Network, error) {
+	m, err := m.InOrder()
+	if err != nil {
+		return nil, err
+	}
 	if err := onnx.Check(m); err != nil {
 		return nil, err
 	}
 	opset := m.Opset()
-	if opset < minOpset || opset > maxOpset {
-		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, maxOpset)
+	if opset < minOpset || opset > MaxOpset {
+		return nil, fmt.Errorf("opset %d is not supported: want %d to %d", opset, minOpset, MaxOpset)
 	}
 	g, err := withCaptures(m.Graph)
 	if err != nil {
@@ -188,6 +192,7 @@ func (im *importer) node(i int, on *onnx.Node) error {
 	if slices.Contains(im.functions, onnx.Function{Domain: on.Domain, Name: on.OpType}) { // which would not be in the file that is written
 		return n.advised("inline the model's functions first (onnx.inliner.inline_local_functions)", "is a function that the model defines itself")
 	}
+	n.nameFirst()
 	if err := n.widen(); err != nil {
 		return n.wrap(err)
 	}

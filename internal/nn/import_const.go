@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"zaq/internal/onnx"
 )
@@ -11,13 +12,31 @@ import (
 // target of a Reshape.
 const symbolicBatch int64 = math.MinInt64
 
-// importCast drops the Cast of a computed tensor to the type it has, where that is known.
+// importCast drops the Cast of a computed tensor to the type it has, where that is known, and in front of weights one to float16 that is
+// taken back at once: quantization rounds by far more.
 func importCast(n *node) error {
 	to := onnx.DataType(n.int("to", 0))
-	if v := n.im.net.Values[n.in(0)]; v == nil || v.Shape == nil && v.Type == onnx.Undefined || to != v.elementType() {
-		return n.unsupported("to %v", to)
+	v := n.im.net.Values[n.in(0)]
+	switch {
+	case v == nil || v.Shape == nil && v.Type == onnx.Undefined:
+	case v.elementType() == to, v.elementType() == onnx.Float && to == onnx.Float16 && n.takenBack():
+		return n.forward(n.in(0))
 	}
-	return n.forward(n.in(0))
+	return n.unsupported("to %v", to)
+}
+
+// takenBack reports whether the output of n goes into weights, and that only by way of a Cast to float32.
+func (n *node) takenBack() bool {
+	if n.handedOut() || !n.im.feedsWeights(n.Outputs[0]) {
+		return false
+	}
+	for _, r := range n.im.graph.Nodes {
+		reader := node{Node: r, im: n.im}
+		if slices.Contains(r.Inputs, n.Outputs[0]) && (r.OpType != "Cast" || reader.int("to", 0) != int(onnx.Float)) {
+			return false
+		}
+	}
+	return true
 }
 
 // integerRange returns the least and greatest value of an integer type.

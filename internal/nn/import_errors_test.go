@@ -31,6 +31,10 @@ func TestImportErrors(t *testing.T) {
 		{"operator of a tail in the trunk", `(LRN): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("LRN", "x", num("size", 3)), b.weights(1, 4, 1, 1))
 		}},
+		{"hardmax in the trunk", `(Hardmax): only supported after the last layer with weights`, true, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 12
+			return b.node("Conv", b.node("Hardmax", "x"), b.weights(1, 4, 1, 1))
+		}},
 		{"softmax over images", `(Softmax): mixes the images of a batch`, true, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("Softmax", "x", num("axis", 0)), b.weights(2, 4, 1, 1))
 		}},
@@ -151,7 +155,7 @@ func TestImportErrors(t *testing.T) {
 		{"gemm", `does not fit weight`, false, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(5, 7)) }},
 		{"gemm of a transpose", `transA`, true, func(b *graphBuilder) string { return b.node("Gemm", "v", b.weights(6, 7), num("transA", 1)) }},
 		{"reshape to other size", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(0, 7)) }},
-		{"reshape without batch", `cannot reshape`, false, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(2, -1)) }},
+		{"reshape without batch", `follows from the batch size`, true, func(b *graphBuilder) string { return b.node("Reshape", "x", b.list(2, -1)) }},
 		{"empty slice", `is empty`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(3), b.list(3), b.list(1)) }},
 		{"slice axis", `axis 4 is outside 4 axes`, false, func(b *graphBuilder) string { return b.node("Slice", "x", b.list(0), b.list(1), b.list(4)) }},
 		{"pads", `has 3 pads`, false, func(b *graphBuilder) string { return b.node("Pad", "x", b.list(0, 1, 2)) }},
@@ -194,13 +198,17 @@ func TestImportErrors(t *testing.T) {
 			w := b.node("DequantizeLinear", b.levels(onnx.Int8, []int64{2, 4, 1, 1}, 1, 2, 3, 4, 5, 6, 7, 8), b.floats([]int64{4}, 1, 2, 3, 4))
 			return b.node("Conv", "x", w)
 		}},
-		{"cycle", `"later"`, false, func(b *graphBuilder) string {
+		{"cycle", `which is computed from its own output`, false, func(b *graphBuilder) string {
 			y := b.node("Add", "x", "later")
 			b.model.Graph.Nodes = append(b.model.Graph.Nodes, &onnx.Node{OpType: "Relu", Inputs: []string{y}, Outputs: []string{"later"}})
 			return y
 		}},
 		{"old opset", `opset 6 is not supported`, false, func(b *graphBuilder) string {
 			b.model.Opsets[0].Version = 6
+			return b.node("Relu", "x")
+		}},
+		{"newer opset", "opset 26 is not supported: want 7 to 25", false, func(b *graphBuilder) string {
+			b.model.Opsets[0].Version = 26
 			return b.node("Relu", "x")
 		}},
 		{"integer input", `input "k": elements are int64`, false, func(b *graphBuilder) string {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"zaq/internal/onnx"
+	"zaq/internal/oracle"
 )
 
 // halves adds a float16 constant of a shape.
@@ -77,6 +78,33 @@ func TestFloat16Rounding(t *testing.T) {
 		if onnx.RoundFloat(v, onnx.Float16) != v {
 			t.Fatalf("%v is no float16", v)
 		}
+	}
+}
+
+// In front of weights such rounding is nothing beside that of quantization, and is not kept. What is computed with it is refused.
+func TestFloat16RoundingBeforeWeights(t *testing.T) {
+	half := num("to", int64(onnx.Float16))
+	build := func(between func(b *graphBuilder, x string) string) *graphBuilder {
+		b := newGraph(13)
+		b.input("x", 3, 4, 4)
+		x := b.node("Cast", between(b, b.node("Cast", b.node("Relu", "x"), half)), num("to", int64(onnx.Float)))
+		b.output(b.node("Conv", x, b.weights(2, 3, 1, 1)))
+		return b
+	}
+	b := build(func(b *graphBuilder, x string) string { return x })
+	source := sourceFile(t, b)
+	n := b.mustImport(t)
+	if len(n.Layers) != 2 {
+		t.Errorf("%d layers, want Relu and Conv", len(n.Layers))
+	}
+	declared, x := imagesFor(n, 2)
+	want := floats(t, oracle.RunORT(t, source, []*onnx.Tensor{declared}, oracle.ORTOptions{Level: oracle.Disabled})[0])
+	if d := distance(evaluate(t, n, x, 2)[n.Outputs[0]], want); !(d <= 1e-3) {
+		t.Errorf("off by %g from ONNX Runtime", d)
+	}
+	_, err := Import(build(func(b *graphBuilder, x string) string { return b.node("Relu", x) }).model)
+	if err == nil || !strings.Contains(err.Error(), "(Cast): to float16") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -242,3 +242,18 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+// Nodes may come in any order, as they may in ONNX Runtime.
+func TestNodesInDisorder(t *testing.T) {
+	b := newGraph(13)
+	b.input("x", 4, 6, 7)
+	b.output(b.node("Conv", b.node("Add", conv(b), b.node("Relu", conv(b))), b.weights(2, 4, 1, 1)))
+	slices.Reverse(b.model.Graph.Nodes)
+	source := sourceFile(t, b)
+	n := b.mustImport(t)
+	declared, x := imagesFor(n, 2)
+	want := floats(t, oracle.RunORT(t, source, []*onnx.Tensor{declared}, oracle.ORTOptions{Level: oracle.Disabled})[0])
+	if d := distance(evaluate(t, n, x, 2)[n.Outputs[0]], want); !(d <= 1e-5) {
+		t.Errorf("off by %g from ONNX Runtime", d)
+	}
+}

@@ -189,7 +189,7 @@ func (n *node) transposeOperands(in []string) (ok bool, err error) {
 		}
 		wide := slices.Concat(slices.Repeat([]int{1}, 4-len(c.Shape)), c.Shape)
 		t, err := operator.Eval(&onnx.Node{OpType: "Transpose", Attributes: []*onnx.Attribute{onnx.AttrIs("perm", toChannelsFirst...)}},
-			maxOpset, []*operator.Tensor{{Type: onnx.Float, Shape: wide, Data: c.Data}})
+			MaxOpset, []*operator.Tensor{{Type: onnx.Float, Shape: wide, Data: c.Data}})
 		if err != nil {
 			return false, err
 		}

@@ -7,15 +7,15 @@ import (
 	"zaq/internal/operator"
 )
 
-// importSoftmax reads Softmax and LogSoftmax from before opset 13, which may run over several axes at once, as those over one: with a Reshape
+// importSoftmax reads Softmax, LogSoftmax and Hardmax from before opset 13, which may run over several axes at once, as those over one: with a Reshape
 // before and one behind.
 func importSoftmax(n *node) error {
 	x, err := n.shape(0)
 	if err != nil {
 		return err
 	}
-	if n.im.opset >= 13 {
-		return n.unsupported("") // an Operator
+	if n.im.opset >= 13 || n.OpType == "Hardmax" && n.im.feedsWeights(n.Outputs[0]) {
+		return n.unsupported("") // an Operator, or refused
 	}
 	axes, err := resolveAxes([]int{n.int("axis", 1)}, len(x))
 	if err != nil {
@@ -28,7 +28,7 @@ func importSoftmax(n *node) error {
 			wide++
 		}
 	}
-	if wide < 2 || axes[0] == 0 {
+	if wide < 2 || axes[0] == 0 || x[0] != Batch || slices.Contains(x[1:], Batch) {
 		return n.unsupported("")
 	}
 	softmax := Operator{Type: n.OpType, Opset: 13, Attributes: []*onnx.Attribute{onnx.AttrI("axis", int64(axes[0]))}}
@@ -56,7 +56,7 @@ func importGroupNorm(n *node) error {
 		if len(c.Data) != groups {
 			return n.unsupported("%q has shape %v for %d groups", c.Name, c.Shape, groups)
 		}
-		wide, err := operator.Eval(&onnx.Node{OpType: "Expand"}, maxOpset, []*operator.Tensor{
+		wide, err := operator.Eval(&onnx.Node{OpType: "Expand"}, MaxOpset, []*operator.Tensor{
 			operator.Floats(c.Data, groups, 1), operator.Integers([]int64{int64(groups), int64(x[1] / groups)}, 2),
 		})
 		if err != nil {

@@ -54,6 +54,8 @@ func importReshape(n *node) error {
 		}
 		n.im.batchless[n.Outputs[0]] = true
 		return n.emit(Flatten{}, n.in(0))
+	case err != nil && !n.im.bakedBatch && len(x) > 0 && x[0] == Batch && slices.Contains(target, -1):
+		return n.unsupported("%v", err) // where the images' elements come one after the other, the tail may
 	case err != nil:
 		return err
 	case slices.Equal(shape, x):

@@ -3,12 +3,13 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"zaq/internal/onnx"
 )
 
 // importers read one node each, found by operator. Each knows every form that its operator had from opset
-// minOpset to maxOpset.
+// minOpset to MaxOpset.
 var importers = map[string]func(*node) error{
 	"Add":                importAdd,
 	"AveragePool":        importAveragePool,
@@ -26,14 +27,17 @@ var importers = map[string]func(*node) error{
 	"GlobalAveragePool":  importGlobalAveragePool,
 	"GlobalMaxPool":      importGlobalMaxPool,
 	"GroupNormalization": importGroupNorm,
+	"Hardmax":            importSoftmax,
 	"Identity":           importIdentity,
 	"LeakyRelu":          importLeakyRelu,
 	"LogSoftmax":         importSoftmax,
 	"MatMul":             importMatMul,
 	"Max":                importChannelLimit,
 	"MaxPool":            importMaxPool,
+	"Mean":               importSum,
 	"Min":                importChannelLimit,
 	"Pad":                importPad,
+	"Pow":                importPow,
 	"QuantizeLinear":     importQuantize,
 	"ReduceMean":         importReduceMean,
 	"Relu":               importRelu,
@@ -43,6 +47,7 @@ var importers = map[string]func(*node) error{
 	"Softmax":            importSoftmax,
 	"Split":              importSplit,
 	"Squeeze":            importSqueeze,
+	"Sum":                importSum,
 	"Unsqueeze":          importUnsqueeze,
 }
 
@@ -241,6 +246,19 @@ func (n *node) pair(name string, def [2]int) ([2]int, error) {
 		return def, n.unsupported("%s %v: only two spatial axes are supported", name, a.Ints)
 	}
 	return [2]int{saturate(a.Ints[0]), saturate(a.Ints[1])}, nil
+}
+
+// nameFirst gives n's first output a name where the file leaves it out and only has others, such as the last state of an LSTM: layers have a
+// first output.
+func (n *node) nameFirst() {
+	if len(n.Outputs) < 2 || n.Outputs[0] != "" {
+		return
+	}
+	clone := *n.Node
+	clone.Outputs = slices.Clone(n.Outputs)
+	clone.Outputs[0] = n.im.uniqueName(n.name + "_output")
+	n.im.defined[clone.Outputs[0]] = true
+	n.Node = &clone
 }
 
 // emit adds the layer that n is.

@@ -35,6 +35,7 @@ func (n *node) anyOperator(reason error) error {
 	if err := n.addOperator(in); err != nil {
 		return cmp.Or(reason, err)
 	}
+	reason = cmp.Or(reason, n.im.reasons[n.name])
 	if n.im.net.Values[n.Outputs[0]].Shape == nil && reason == nil {
 		reason = n.unsupported("%s", cmp.Or(n.im.net.tooLarge(in), "the shape of its output is not known"))
 	}
@@ -58,7 +59,7 @@ func (n *node) weighs() bool {
 // stranger is why no layer of n's own kind can read its inputs: the shape of one is not known, and then it is the fault of
 // the operator that makes it, or it does not hold floats. Nil where all are as they should be.
 func (n *node) stranger() error {
-	if n.OpType == "Identity" || n.OpType == "Cast" {
+	if (n.OpType == "Identity" || n.OpType == "Cast") && !n.handedOut() { // which can be read as nothing
 		return nil
 	}
 	for i, name := range n.inputs(len(n.Inputs)) {
@@ -76,6 +77,11 @@ func (n *node) stranger() error {
 		}
 	}
 	return nil
+}
+
+// handedOut reports whether the graph has the output of n as its own.
+func (n *node) handedOut() bool {
+	return slices.ContainsFunc(n.im.graph.Outputs, func(v *onnx.ValueInfo) bool { return v.Name == n.Outputs[0] })
 }
 
 // addOperator adds a layer that does what n does.
@@ -100,7 +106,11 @@ func (n *node) addOperator(in []string) error {
 	for len(l.Out) > 1 && l.Out[len(l.Out)-1] == "" {
 		l.Out = l.Out[:len(l.Out)-1]
 	}
-	if err := n.im.net.inferShape(l); err != nil {
+	err = n.im.net.inferShape(l)
+	if errors.As(err, new(batchError)) { // the tail may have such tensors
+		n.im.reasons[n.name], err = n.unsupported("%v", err), nil
+	}
+	if err != nil {
 		return err
 	}
 	for _, name := range l.Out {

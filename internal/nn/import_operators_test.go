@@ -152,6 +152,17 @@ var operatorForms = []form{
 	{"constants around", 7, 0, "Sub Div Sub", func(b *graphBuilder) string {
 		return b.node("Sub", b.floats(nil, 1), b.node("Div", b.node("Sub", "x", b.weights(4, 1, 1)), b.floats(nil, 3)))
 	}},
+	{"pow by integers", 12, 0, "Pow Pow", func(b *graphBuilder) string {
+		return b.node("Pow", b.node("Pow", "x", b.levels(onnx.Int64, nil, 2)), b.levels(onnx.Int32, []int64{7}, 0, 1, 2, 3, 1, 2, 1))
+	}},
+	{"of one tensor each", 8, 0, "Relu", func(b *graphBuilder) string {
+		return b.node("Relu", b.node("Max", b.node("Min", b.node("Mean", b.node("Sum", "x")))))
+	}},
+	{"scalars that are computed", 12, 17, "Mul Mul Add", func(b *graphBuilder) string {
+		y := b.node("Mul", "x", b.node("Constant", flt("value_float", 1.5)))
+		y = b.node("Mul", b.node("Gather", b.weights(3), b.levels(onnx.Int64, nil, 1)), y)
+		return b.node("Add", y, b.node("ReduceMean", b.weights(4), num("keepdims", 0)))
+	}},
 	{"sum of three", 8, 0, "Relu Sum", func(b *graphBuilder) string { return b.node("Sum", "x", b.node("Relu", "x"), b.weights(1)) }},
 	{"min and max", 8, 0, "Min Max", func(b *graphBuilder) string {
 		return b.node("Max", b.node("Min", "x", b.floats(nil, 0.5)), b.floats([]int64{7}, 0, -1, 0.2, 0, 0.1, -0.5, 0))
@@ -228,6 +239,8 @@ var operatorForms = []form{
 			nums("output_padding", 1, 0))
 	}},
 	{"softmax of all behind", 7, 12, "Conv Flatten Softmax", func(b *graphBuilder) string { return b.node("Softmax", b.node("Flatten", conv(b))) }},
+	{"softmax of maps", 7, 12, "Conv Reshape Softmax Reshape", func(b *graphBuilder) string { return b.node("Softmax", conv(b)) }},
+	{"hardmax of maps", 7, 12, "Conv Reshape Hardmax Reshape", func(b *graphBuilder) string { return b.node("Hardmax", conv(b), num("axis", 2)) }},
 	{"softmax of an axis", 13, 0, "Conv Softmax", func(b *graphBuilder) string { return b.node("Softmax", conv(b), num("axis", 1)) }},
 	{"log softmax", 7, 0, "Conv Flatten LogSoftmax", func(b *graphBuilder) string {
 		return b.node("LogSoftmax", b.node("Flatten", conv(b)), num("axis", 1))

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"zaq/internal/onnx"
+	"zaq/internal/operator"
 )
 
 func importConv(n *node) error {
@@ -225,6 +228,33 @@ func broadcastable(a, b []int) bool {
 
 func importIdentity(n *node) error {
 	return n.forward(n.in(0))
+}
+
+// importSum drops a Sum, Mean, Max or Min of one tensor.
+func importSum(n *node) error {
+	if _, ok := n.im.integers[n.in(0)]; ok || len(n.Inputs) != 1 {
+		return n.unsupported("")
+	}
+	return n.forward(n.in(0))
+}
+
+// importPow reads integers for exponents as floats: the power has the type of its base.
+func importPow(n *node) error {
+	c, err := n.constant(1)
+	if err != nil {
+		return err
+	}
+	if c == nil || c.Ints == nil {
+		return n.unsupported("")
+	}
+	data := make([]float32, len(c.Ints))
+	for i, v := range c.Ints {
+		data[i] = float32(v)
+	}
+	float := n.im.uniqueName(c.Name + "_float32")
+	n.im.addConstant(float, operator.Floats(data, c.Shape...))
+	pow := &onnx.Node{Name: n.Name, OpType: "Pow", Inputs: []string{n.Inputs[0], float}, Outputs: n.Outputs}
+	return (&node{Node: pow, im: n.im, name: n.name}).anyOperator(nil)
 }
 
 // importDropout drops Dropout, which passes its input on at inference.

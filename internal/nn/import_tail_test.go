@@ -72,6 +72,39 @@ func TestTails(t *testing.T) {
 			b.typed(b.node("Add", "places", "places"), onnx.Int64)
 			b.typed(b.node("Clip", "places", b.levels(onnx.Int64, nil, 0), b.levels(onnx.Int64, nil, 50)), onnx.Int64)
 		}},
+		{"a stranger under another name", 13, 21, func(b *graphBuilder) {
+			y := b.node("Gelu", conv(b))
+			b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1].Domain = "com.microsoft"
+			b.model.Opsets = append(b.model.Opsets, onnx.Opset{Domain: "com.microsoft", Version: 1})
+			b.output(b.node("Identity", y))
+			b.output(b.node("Relu", b.node("Identity", y)))
+		}},
+		{"the last state alone", 13, 21, func(b *graphBuilder) {
+			y := b.node("LSTM", b.node("Reshape", conv(b), b.list(4, -1, 42)), b.weights(1, 20, 42), b.weights(1, 20, 5), num("hidden_size", 5))
+			last := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
+			last.Outputs = []string{"", "", y}
+			b.output(y)
+		}},
+		{"recurrent", 11, 21, func(b *graphBuilder) {
+			y := b.node("Reshape", conv(b), b.list(4, -1, 42))
+			b.output(b.node("GRU", y, b.weights(1, 15, 42), b.weights(1, 15, 5), num("hidden_size", 5)))
+			b.output(b.node("RNN", y, b.weights(1, 5, 42), b.weights(1, 5, 5), num("hidden_size", 5)))
+		}},
+		{"classes of all images in a row", 13, 0, func(b *graphBuilder) {
+			b.typed(b.node("Unique", b.node("Reshape", b.node("ArgMax", conv(b), num("axis", 1)), b.list(-1)), num("sorted", 1)), onnx.Int64)
+		}},
+		{"pixels of all images in a row", 13, 0, func(b *graphBuilder) {
+			y := b.node("Reshape", b.node("Transpose", conv(b), nums("perm", 0, 2, 3, 1)), b.list(-1, 4))
+			b.output(b.node("Softmax", y, num("axis", 1)))
+		}},
+		{"samples of a grid", 16, 21, func(b *graphBuilder) {
+			b.output(b.node("Relu", b.node("GridSample", conv(b), b.weights(2, 3, 3, 2), text("mode", "bicubic"))))
+			b.output(b.node("Relu", b.node("GridSample", conv(b), b.weights(2, 3, 3, 2))))
+		}},
+		{"frequencies", 17, 21, func(b *graphBuilder) {
+			b.output(b.node("DFT", b.node("Reshape", conv(b), b.list(0, 12, 7, 2))))
+			b.output(b.node("DFT", b.node("Reshape", conv(b), b.list(0, 12, 7, 2)), num("axis", 2)))
+		}},
 		{"pooled regions", 11, 21, func(b *graphBuilder) {
 			regions := b.floats([]int64{2, 4}, 0, 0, 3, 3, 1, 1, 5.5, 4)
 			images := b.constant(onnx.NewInts("images", onnx.Int64, []int64{2}, []int64{0, 1}))

@@ -50,6 +50,10 @@ func (n *Network) inferOperator(l *Layer, op Operator) error {
 // errNoShape says that an output's shape cannot be known.
 var errNoShape = errors.New("no shape")
 
+// batchError says that an output's shape follows from the batch size otherwise than by an axis that is the batch: it is none
+// that a Value could have.
+type batchError struct{ error }
+
 func (n *Network) operatorShapes(l *Layer, op Operator) (shapes [][]int, types []onnx.DataType, err error) {
 	if !operator.Known(op.Domain, op.Type) {
 		return nil, nil, nil
@@ -74,13 +78,13 @@ func (n *Network) operatorShapes(l *Layer, op Operator) (shapes [][]int, types [
 		return nil, nil, err
 	}
 	for i, t := range a {
-		shape, err := symbolicShape(t.Shape, b[i].Shape, a[i] == b[i])
-		if err != nil {
-			return nil, nil, err
+		shape, follows := symbolicShape(t.Shape, b[i].Shape, a[i] == b[i])
+		if follows != nil {
+			err = batchError{follows}
 		}
 		shapes, types = append(shapes, shape), append(types, t.Type)
 	}
-	return shapes, types, nil
+	return shapes, types, err
 }
 
 // checkTypes refuses floats where an operator wants integers: a shape, indices or axes, that may be computed.

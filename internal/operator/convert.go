@@ -24,8 +24,10 @@ var versions = map[string][]int64{
 	"ReduceSum": {13}, "ReduceSumSquare": {18}, "Resize": {11, 18}, "RoiAlign": {16}, "Scatter": {11}, "Slice": {10}, "Softmax": {13}, "Split": {13, 18},
 	"Squeeze": {13}, "TopK": {10}, "Unsqueeze": {13}, "Upsample": {9, 10},
 
-	// Sequences, loops and what else has changed is not converted.
-	"GRU": {14}, "LSTM": {14}, "RNN": {14}, "Loop": {11}, "Scan": {9, 11}, "If": {11}, "GroupNormalization": {21}, "GridSample": {20}, "DFT": {20},
+	"DFT": {20}, "GridSample": {20},
+
+	// What has changed of these is not converted.
+	"GroupNormalization": {21}, "Scan": {9},
 }
 
 // Same reports whether a node of one operator set reads the same in a newer one.
@@ -62,7 +64,22 @@ func Convert(n *onnx.Node, from, to int64, shape []int) (*Conversion, error) {
 		c.drop("spatial")
 	case "Dropout": // the ratio means nothing at inference
 		c.drop("ratio")
-	case "GRU", "LSTM", "RNN", "Loop", "Scan", "If", "GroupNormalization", "GridSample", "DFT":
+	case "DFT": // the axis was an attribute with another default
+		a := n.Attr("axis")
+		if a == nil {
+			a = onnx.AttrI("axis", 1)
+		}
+		c.drop("axis")
+		c.Constants[2], c.Names[2] = Integers([]int64{a.Int}), "axis"
+	case "GridSample": // modes had the names of two axes
+		switch a := n.Attr("mode"); {
+		case a == nil:
+		case string(a.String) == "bilinear":
+			c.set(onnx.AttrS("mode", "linear"))
+		case string(a.String) == "bicubic":
+			c.set(onnx.AttrS("mode", "cubic"))
+		}
+	case "GroupNormalization", "Scan":
 		return nil, errors.New("it is not converted")
 	}
 	for name, p := range parameters[n.OpType] {

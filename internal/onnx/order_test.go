@@ -1,0 +1,33 @@
+package onnx
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The order of a file stays where it is one; otherwise nodes come behind what they need, be it in a body.
+func TestInOrder(t *testing.T) {
+	body := AttrG("body", &Graph{
+		Nodes:   []*Node{{OpType: "Neg", Inputs: []string{"c"}, Outputs: []string{"minus"}}},
+		Outputs: []*ValueInfo{{Name: "minus"}},
+	})
+	a := &Node{OpType: "A", Inputs: []string{"x"}, Outputs: []string{"a"}}
+	b := &Node{OpType: "B", Inputs: []string{"x", ""}, Outputs: []string{"b", ""}}
+	c := &Node{OpType: "C", Inputs: []string{"a", "b", "a"}, Outputs: []string{"c"}}
+	d := &Node{OpType: "D", Outputs: []string{"d"}, Attributes: []*Attribute{body}}
+	for _, tt := range []struct{ file, want []*Node }{
+		{[]*Node{b, a, c, d}, []*Node{b, a, c, d}},
+		{[]*Node{d, c, b, a}, []*Node{a, b, c, d}},
+		{[]*Node{b, d, a, c}, []*Node{b, a, c, d}},
+	} {
+		m, err := (&Model{Graph: &Graph{Nodes: tt.file}}).InOrder()
+		if err != nil || !slices.Equal(m.Graph.Nodes, tt.want) {
+			t.Errorf("%v, error %v, want %v", m, err, tt.want)
+		}
+	}
+	a.Inputs[0] = "d"
+	if _, err := (&Model{Graph: &Graph{Nodes: []*Node{b, c, d, a}}}).InOrder(); err == nil || !strings.Contains(err.Error(), `(D) reads "c", which is computed from its own output`) {
+		t.Errorf("error %v", err)
+	}
+}
