@@ -83,6 +83,13 @@ func (n *node) stranger() error {
 	return nil
 }
 
+// optionalOutputs has the operators whose outputs may be left out, but for the first. All others, such as TopK, must name each of
+// theirs, whether anybody reads it or not.
+var optionalOutputs = map[string]bool{
+	"Attention": true, "BatchNormalization": true, "Dropout": true, "GRU": true, "LSTM": true, "LayerNormalization": true, "MaxPool": true,
+	"RNN": true, "SoftmaxCrossEntropyLoss": true, "Unique": true,
+}
+
 // addOperator adds a layer that does what n does.
 func (n *node) addOperator(in []string) error {
 	domain := n.Domain
@@ -93,13 +100,15 @@ func (n *node) addOperator(in []string) error {
 		Name: n.name, Op: Operator{Type: n.OpType, Domain: domain, Opset: n.im.opsets[domain], Attributes: n.Attributes},
 		In: in, Out: slices.Clone(n.Outputs),
 	}
-	for i, name := range l.Out { // outputs that nobody reads need not be made
-		if i > 0 && n.im.uses[name] == 0 {
-			l.Out[i] = ""
+	if optionalOutputs[n.OpType] && domain == "" { // those that nobody reads need not be made
+		for i, name := range l.Out {
+			if i > 0 && n.im.uses[name] == 0 {
+				l.Out[i] = ""
+			}
 		}
-	}
-	for len(l.Out) > 1 && l.Out[len(l.Out)-1] == "" {
-		l.Out = l.Out[:len(l.Out)-1]
+		for len(l.Out) > 1 && l.Out[len(l.Out)-1] == "" {
+			l.Out = l.Out[:len(l.Out)-1]
+		}
 	}
 	if err := n.im.net.inferShape(l); err != nil {
 		return err
