@@ -97,6 +97,13 @@ func TestTails(t *testing.T) {
 			last := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
 			last.Outputs = append(last.Outputs, "other")
 		}},
+		{"classes under another name", 13, 21, func(b *graphBuilder) {
+			classes := b.node("ArgMax", conv(b), num("axis", 1))
+			b.typed(b.node("Identity", classes), onnx.Int64)
+			b.typed(b.node("Cast", classes, num("to", int64(onnx.Int64))), onnx.Int64)
+			b.typed(classes, onnx.Int64)
+			b.typed(b.node("Identity", b.node("Greater", conv(b), b.floats(nil, 0))), onnx.Bool)
+		}},
 		{"pooled regions", 11, 21, func(b *graphBuilder) {
 			regions := b.floats([]int64{2, 4}, 0, 0, 3, 3, 1, 1, 5.5, 4)
 			images := b.constant(onnx.NewInts("images", onnx.Int64, []int64{2}, []int64{0, 1}))
