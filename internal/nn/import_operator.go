@@ -152,6 +152,26 @@ func (im *importer) checkOperators() error {
 	return nil
 }
 
+// checkOperands returns an error that names the first operator on the way to a layer with weights that computes with a constant
+// which is not finite: nothing of what it makes has a range. Behind them, a mask of -Inf may have its reasons.
+func (n *Network) checkOperands() error {
+	live := n.live()
+	for _, l := range n.Layers {
+		op, ok := l.Op.(Operator)
+		if !ok || !live[l] {
+			continue
+		}
+		for i := range l.In {
+			if v := n.Input(l, i); v != nil && v.Const() {
+				if err := checkLimits(v, op.Type); err != nil {
+					return fmt.Errorf("node %q (%s): %w", l.Name, op.Type, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // untrained is why the engine cannot train l, whose operator it knows; "" where it can.
 func (n *Network) untrained(l *Layer, op Operator) string {
 	if n.mixesImages(l, op) {
