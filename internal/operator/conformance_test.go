@@ -251,7 +251,7 @@ integers or booleans: those that pass, of all. %d tests have known operators onl
 gradient there as well, but no quantized form of their own; of the others, those that only follow the last layer with weights go into the file as they are.
 ConvTranspose becomes what it computes, a Conv, a DepthToSpace, or where strides differ a Transpose between two Reshapes, and where it has padding
 a Slice, of which the Conv runs in integers; what follows it, pixel by pixel, is done before the pixels are moved. A dilated AveragePool becomes Gathers
-that bring its elements together, and an AveragePool; its padding must count. A Conv of one output channel that reads a Softmax, the mean
+that bring its elements together, and an AveragePool; its padding must count. A MaxPool takes over a Pad of -Inf, or of what is below all that it surrounds. A Conv of one output channel that reads a Softmax, the mean
 that some detectors take of their boxes' sides, belongs to the tail. Bodies of If, Loop and Scan go into the file as they are; one that reads a
 name from outside of itself is refused. Constants are folded with any.
 Softmax, reductions and normalizations must not run over the images of a batch, and gains and shifts must be constants. What a file spells out of a
