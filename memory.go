@@ -3,6 +3,7 @@ package zaq
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"zaq/internal/method"
 	"zaq/internal/nn"
@@ -19,8 +20,11 @@ const (
 // keepWithin chooses how many images go through the networks at a time, so that the run keeps within o.Memory. The choice
 // follows from the model and the options alone.
 func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo *method.Options) error {
-	if o.Memory == 0 || o.Images == method.SourceStatistics && mo.Images == nil {
+	if o.Images == method.SourceStatistics && mo.Images == nil {
 		return nil
+	}
+	if o.Memory == 0 {
+		return m.fits(ctx, o, trunk, mo)
 	}
 	batch := mo.Generator.Batch
 	image := 0
@@ -59,6 +63,31 @@ func (m *Model) keepWithin(ctx context.Context, o Options, trunk *nn.Network, mo
 		o.Log.Info("images at a time, to keep within the memory", "micro-batch", fits, "of", batch)
 	}
 	return nil
+}
+
+// fits returns an error where a run would take more memory than the machine has, which would end it without a word on why. Of
+// networks whose tensors take a small part of it nothing is planned twice to find out.
+func (m *Model) fits(ctx context.Context, o Options, trunk *nn.Network, mo *method.Options) error {
+	there, largest := machineMemory(), 0
+	for _, v := range trunk.Values {
+		if !v.Const() && len(v.Shape) > 0 {
+			largest = max(largest, size(v.Shape[1:]))
+		}
+	}
+	const small = 64 // tensors of the largest size
+	if int64(largest)*int64(mo.Generator.Batch)*bytesAFloat*small < there || there == 0 {
+		return nil
+	}
+	try := *mo
+	try.Threads = runtime.GOMAXPROCS(0)
+	n, err := method.Footprint(ctx, trunk, try, traits[o.Method].trains)
+	if err != nil || n <= there {
+		return err
+	}
+	return &HintError{
+		Err:    fmt.Errorf("%s: %d images at a time take about %s, the machine has %s", m.path, mo.Generator.Batch, mebibytes(n), mebibytes(there)),
+		Advice: "a smaller --batch takes less, and --memory SIZE fewer images at a time",
+	}
 }
 
 // mebibytes is a size as the flag takes it, rounded up.

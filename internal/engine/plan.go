@@ -153,8 +153,7 @@ func (p *Program) plan() {
 			local = append(local, interval{v, first, last, v.size * partOf[first].chunk / runOf[first].pieces})
 		}
 	}
-	p.arena = make([]float32, place(batch))
-	localSize := place(local)
+	p.arenaLen, p.localLen = place(batch), place(local)
 	for _, v := range p.buffers {
 		if v.in != nil {
 			v.off, v.scope = v.in.off, v.in.scope
@@ -162,7 +161,18 @@ func (p *Program) plan() {
 	}
 	p.workers = make([]*worker, p.threads)
 	for i := range p.workers {
-		p.workers[i] = &worker{arena: make([]float32, localSize), scratch: make([]float32, p.scratch)}
+		p.workers[i] = &worker{}
+	}
+}
+
+// allocate makes the room that was planned, when it is first asked for: a program may be compiled to see how much that is.
+func (p *Program) allocate() {
+	if p.allocated {
+		return
+	}
+	p.allocated, p.arena = true, make([]float32, p.arenaLen)
+	for _, w := range p.workers {
+		w.arena, w.scratch = make([]float32, p.localLen), make([]float32, p.scratch)
 	}
 }
 
@@ -283,11 +293,5 @@ func piecesOf(s *step) int {
 	return n
 }
 
-// Memory returns the bytes of the program's buffers.
-func (p *Program) Memory() int {
-	n := len(p.arena)
-	for _, w := range p.workers {
-		n += len(w.arena) + len(w.scratch)
-	}
-	return 4 * n
-}
+// Memory returns the bytes of the program's buffers, which are there from the first Data or Run on.
+func (p *Program) Memory() int { return 4 * (p.arenaLen + len(p.workers)*(p.localLen+p.scratch)) }

@@ -168,8 +168,8 @@ func TestPlan(t *testing.T) {
 		if len(local) == 0 || len(whole) == 0 {
 			t.Errorf("%d buffers of workers, %d of the batch", len(local), len(whole))
 		}
-		checkApart(t, local, len(p.workers[0].arena))
-		checkApart(t, whole, len(p.arena))
+		checkApart(t, local, p.localLen)
+		checkApart(t, whole, p.arenaLen)
 	}
 }
 
@@ -207,6 +207,9 @@ func TestRubbish(t *testing.T) {
 			bits = append(bits, bitsOf(q.Grad))
 		}
 		return append(bits, bitsOf(p.Data(n.out)))
+	}
+	if p.arena != nil || p.Memory() == 0 {
+		t.Error("a program that was only compiled has memory, or plans none")
 	}
 	want := run()
 	rubbish := [][]float32{p.arena}

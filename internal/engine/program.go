@@ -18,10 +18,14 @@ type Program struct {
 	steps    []*step
 	segments []segment
 	buffers  []*buffer
-	arena    []float32
 	workers  []*worker
-	shared   job
-	scratch  int // floats of scratch that a step may ask for
+
+	arenaLen, localLen int // floats of the buffers of the batch, and of those of a worker
+	arena              []float32
+	allocated          bool
+
+	shared  job
+	scratch int // floats of scratch that a step may ask for
 
 	values    map[*Tensor]*buffer
 	outputs   []*Tensor
@@ -138,11 +142,13 @@ func (p *Program) Data(t *Tensor) []float32 {
 	if v == nil || !v.pin {
 		panic("engine: " + t.Name + " is neither input nor output of the program")
 	}
+	p.allocate()
 	return p.arena[v.off : v.off+v.size*p.batch]
 }
 
 // Run computes everything once: losses, outputs and gradients.
 func (p *Program) Run() {
+	p.allocate()
 	start := p.profile.start()
 	p.prepare()
 	for _, s := range p.segments {

@@ -75,9 +75,19 @@ func (t *twins) calibrate(ctx context.Context) error {
 				return err
 			}
 		}
-		c.in.load(c.prog, next(i))
+		x := next(i)
+		if i == 0 {
+			if err := t.bounded(x[:min(len(x), lookedInto*t.image.Len())]); err != nil {
+				return err
+			}
+		}
+		c.in.load(c.prog, x)
 		c.prog.Run()
 		r.update()
+		if err := t.checkBounds(c, x); err != nil {
+			r.reset()
+			return err
+		}
 		for j, x := range c.tensors {
 			observers[c.quants[j]].Observe(c.prog.Data(x))
 		}
@@ -167,6 +177,7 @@ func (t *twins) observed() (sites []*nn.Site) {
 type calibration struct {
 	prog    *engine.Program
 	in      inputs
+	outputs []*engine.Tensor
 	tensors []*engine.Tensor   // that observers look at
 	quants  []*quant.Quantizer // of tensors
 }
@@ -182,13 +193,12 @@ func (t *twins) newCalibration(batch int) (*calibration, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := tensors(q, t.qNet.Outputs)
-	if err != nil {
+	if c.outputs, err = tensors(q, t.qNet.Outputs); err != nil {
 		return nil, err
 	}
 	for _, s := range t.observed() {
 		c.tensors, c.quants = append(c.tensors, q.Tensors[s.Tensor]), append(c.quants, s.Quantizer)
 	}
-	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: append(outputs, c.tensors...), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
+	c.prog, err = g.Compile(engine.Spec{Batch: batch, Outputs: slices.Concat(c.outputs, c.tensors), Threads: t.o.Threads, Profile: t.o.Profile.Of("measure")})
 	return c, err
 }

@@ -1,6 +1,7 @@
 package method
 
 import (
+	"cmp"
 	"context"
 
 	"zaq/internal/engine"
@@ -44,15 +45,15 @@ func (t *twins) accumulate(p *engine.Program, params []*engine.Param, step int, 
 	}
 }
 
-// mostThreads is the largest number of threads that a program uses: memory is planned for it, so that it does not depend
-// on the machine.
+// mostThreads is the largest number of threads that a program uses: memory is planned for it where nobody says another, so that
+// it does not depend on the machine.
 const mostThreads = 8
 
-// Footprint returns about how many bytes a method takes at most with o.Generator.Batch images at a time, on any machine:
-// the programs that it keeps at a time, the images by which P and Q are compared, and the networks. Trains says that the
-// method does; the programs of ZAQ then stand for those of all that do.
+// Footprint returns about how many bytes a method takes at most with o.Generator.Batch images at a time, on any machine, or with
+// o.Threads: the programs that it keeps at a time, the images by which P and Q are compared, and the networks. Trains says that the
+// method does; the programs of ZAQ then stand for those of all that do. They are planned for that, and take no memory yet.
 func Footprint(ctx context.Context, net *nn.Network, o Options, trains bool) (int64, error) {
-	o.Threads, o.Profile = mostThreads, nil
+	o.Threads, o.Profile = cmp.Or(o.Threads, mostThreads), nil
 	total := 4 * int64(len(o.Images))
 	generated := o.source(SourceGenerator) == SourceGenerator && (trains || o.Images == nil)
 	o.Images, o.Start = nil, StartFloat // values do not matter here: nothing is to be measured or rounded well

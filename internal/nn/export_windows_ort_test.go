@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -45,6 +46,9 @@ var windowForms = []struct {
 	}},
 	{"transposed convolution at 2 and 1, same", 11, func(b *graphBuilder, y string) string {
 		return b.node("ConvTranspose", y, b.weights(8, 6, 4, 3), nums("strides", 2, 1), text("auto_pad", "SAME_LOWER"))
+	}},
+	{"max pool, padded before with nothing", 11, func(b *graphBuilder, y string) string {
+		return b.node("MaxPool", b.node("Pad", y, b.list(0, 0, 0, 0, 0, 0, 1, 1), b.floats(nil, float32(math.Inf(-1)))), nums("kernel_shape", 3, 3), nums("strides", 2, 2))
 	}},
 	{"reflection", 11, func(b *graphBuilder, y string) string {
 		return b.node("Pad", y, b.list(0, 0, 1, 2, 0, 0, 3, 1), text("mode", "reflect"))

@@ -112,6 +112,17 @@ func TestImportErrors(t *testing.T) {
 		{"limits of channels that are none", `(Min): constant "f1": element 1 is -Inf`, false, func(b *graphBuilder) string {
 			return b.node("Conv", b.node("Min", "x", b.floats([]int64{1, 4, 1, 1}, inf, -inf, 1, 1)), b.weights(1, 4, 1, 1))
 		}},
+		{"padding of nothing, more than a window", `(Pad): pads with -Inf, and no MaxPool`, true, func(b *graphBuilder) string {
+			y := b.node("Pad", "x", b.list(0, 0, 3, 0, 0, 0, 0, 0), b.floats(nil, -inf))
+			return b.node("Conv", b.node("MaxPool", y, nums("kernel_shape", 3, 3)), b.weights(1, 4, 1, 1))
+		}},
+		{"padding of the lowest", `(Pad): pads with -3.4028235e+38, and no MaxPool`, true, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Pad", "x", b.list(0, 0, 1, 0, 0, 0, 0, 0), b.floats(nil, -math.MaxFloat32)), b.weights(1, 4, 1, 1))
+		}},
+		{"padding of infinity", `(Pad): pads with +Inf`, true, func(b *graphBuilder) string {
+			y := b.node("Pad", "x", b.list(0, 0, 1, 0, 0, 0, 0, 0), b.floats(nil, inf))
+			return b.node("Conv", b.node("MaxPool", y, nums("kernel_shape", 3, 3)), b.weights(1, 4, 1, 1))
+		}},
 		{"NaN limit", `is NaN`, false, func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, nan)) }},
 		{"limits crossed", `are no range`, false, func(b *graphBuilder) string {
 			return b.node("Clip", "x", b.floats(nil, 2), b.floats(nil, 1))

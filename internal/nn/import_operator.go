@@ -162,10 +162,13 @@ func (im *importer) checkOperators() error {
 }
 
 // checkOperands returns an error that names the first operator on the way to a layer with weights that computes with a constant
-// which is not finite: nothing of what it makes has a range. Behind them, a mask of -Inf may have its reasons.
+// which is not finite: nothing of what it makes has a range. So it is with what pads with such values. Behind them, a mask of -Inf may have its reasons.
 func (n *Network) checkOperands() error {
 	live := n.live()
 	for _, l := range n.Layers {
+		if pad, ok := l.Op.(Pad); ok && (pad.Value-pad.Value != 0 || live[l] && pad.Value <= nothing) {
+			return &UnsupportedError{Node: l.Name, Op: "Pad", Reason: fmt.Sprintf("pads with %v, and no MaxPool behind it can do so itself", pad.Value)}
+		}
 		op, ok := l.Op.(Operator)
 		if !ok || !live[l] {
 			continue

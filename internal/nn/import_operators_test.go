@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -131,6 +132,22 @@ var operatorForms = []form{
 	}},
 	{"transposed convolution at 2 and 1, a bias added", 7, 0, "Conv Reshape Transpose Reshape", func(b *graphBuilder) string {
 		return b.node("Add", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 1), nums("strides", 2, 1)), b.weights(3, 1, 1))
+	}},
+	{"padding of nothing, pooled", 11, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", b.node("Pad", "x", b.list(0, 0, 1, 0, 0, 0, 1, 2), b.floats(nil, float32(math.Inf(-1)))), nums("kernel_shape", 3, 3), nums("strides", 2, 2))
+	}},
+	{"padding of the lowest, pooled in ceil mode", 11, 0, "MaxPool", func(b *graphBuilder) string {
+		y := b.node("Pad", "x", b.list(0, 0, 0, 1, 0, 0, 1, 0), b.floats(nil, -math.MaxFloat32))
+		return b.node("MaxPool", y, nums("kernel_shape", 4, 4), nums("strides", 3, 3), nums("pads", 1, 0, 0, 1), num("ceil_mode", 1))
+	}},
+	{"padding of less than a limit, pooled", 11, 0, "Relu MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", b.node("Pad", b.node("Relu", "x"), b.list(0, 0, 1, 1, 0, 0, 1, 1), b.floats(nil, -1)), nums("kernel_shape", 3, 3), nums("strides", 2, 2))
+	}},
+	{"padding of -1, pooled", 11, 0, "Pad MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", b.node("Pad", "x", b.list(0, 0, 1, 1, 0, 0, 1, 1), b.floats(nil, -1)), nums("kernel_shape", 3, 3), nums("strides", 2, 2))
+	}},
+	{"padding of the lowest, more than a window", 11, 0, "Pad MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", b.node("Pad", "x", b.list(0, 0, 2, 2, 0, 0, 2, 2), b.floats(nil, -1e6)), nums("kernel_shape", 2, 2), nums("strides", 2, 2))
 	}},
 	{"sigmoid", 7, 0, "Sigmoid", func(b *graphBuilder) string { return b.node("Sigmoid", "x") }},
 	{"tanh", 7, 0, "Tanh", func(b *graphBuilder) string { return b.node("Tanh", "x") }},

@@ -3,6 +3,8 @@ package nn
 import (
 	"fmt"
 	"slices"
+
+	"zaq/internal/onnx"
 )
 
 // importPad reads Pad, whose amounts were attributes before opset 11. Negative ones cut off.
@@ -33,7 +35,7 @@ func importPad(n *node) error {
 	}
 	if mode != "" {
 		value = 0
-	} else if value-value != 0 {
+	} else if value-value != 0 && !(value < 0 && n.isPooled()) {
 		return n.unsupported("pads with %v", value)
 	}
 	if axes, ok, err := n.list("", 3, 18); err != nil {
@@ -60,6 +62,58 @@ func importPad(n *node) error {
 		return n.forward(n.in(0))
 	}
 	return n.chain(layers, n.inputs(1))
+}
+
+// isPooled reports whether a MaxPool alone reads what n makes, which may take over the padding.
+func (n *node) isPooled() bool {
+	return n.im.uses[n.Outputs[0]] == 1 && slices.ContainsFunc(n.im.graph.Nodes, func(reader *onnx.Node) bool {
+		return reader.OpType == "MaxPool" && slices.Contains(reader.Inputs, n.Outputs[0])
+	})
+}
+
+// nothing is the least value that is one: below it, which is where float16 ends, a constant stands for -Inf, and would take all of
+// the range of the tensor that has it.
+const nothing = -65504
+
+// takePadding has the windows of a MaxPool take over the padding in front of them, if the maximum is the same: the padding is of
+// values that are never larger than what it surrounds. It returns what the windows are of then.
+func (n *node) takePadding(p *pool) string {
+	in, net := n.in(0), n.im.net
+	l := net.Producer(in)
+	if l == nil || n.im.uses[in] != 1 {
+		return in
+	}
+	pad, ok := l.Op.(Pad)
+	if !ok || pad.Mode != "" || !net.below(pad.Value, l.In[0]) || slices.Max(pad.Pads[:2]) > 0 || slices.Max(pad.Pads[4:6]) > 0 {
+		return in
+	}
+	pads := p.pads
+	for i := range 2 {
+		pads[i], pads[2+i] = pads[i]+pad.Pads[2+i], pads[2+i]+pad.Pads[6+i]
+		if max(pads[i], pads[2+i]) >= p.kernel[i] {
+			return in
+		}
+	}
+	if _, err := poolShape(net.Values[l.In[0]].Shape, p.kernel, p.stride, p.dilation, pads); err != nil { // a window of padding alone
+		return in
+	}
+	p.pads = pads
+	net.Layers = slices.DeleteFunc(net.Layers, func(other *Layer) bool { return other == l })
+	delete(net.Values, in)
+	return l.In[0]
+}
+
+// below reports whether no element of a tensor is smaller than x.
+func (n *Network) below(x float32, tensor string) bool {
+	if l := n.Producer(tensor); l != nil {
+		switch op := l.Op.(type) {
+		case Relu:
+			return x < 0
+		case Clip:
+			return x < op.Min
+		}
+	}
+	return x <= nothing
 }
 
 // cut returns the Slice of x that negative pads are, and sets them to 0.

@@ -63,7 +63,8 @@ func importMaxPool(n *node) error {
 	if err != nil {
 		return err
 	}
-	return n.emit(MaxPool{p.kernel, p.stride, p.dilation, p.pads}, n.inputs(1)...)
+	in := n.takePadding(&p)
+	return n.emit(MaxPool{p.kernel, p.stride, p.dilation, p.pads}, in)
 }
 
 // importAveragePool reads an average. Padding that counts is made of zeros, elements like any, where not all of it counts.
