@@ -313,6 +313,9 @@ func (im *importer) freeNodeName(name string) string {
 func (im *importer) outputs() error {
 	constants := 0
 	for _, v := range im.graph.Outputs {
+		if err := im.compute(v.Name); err != nil {
+			return err
+		}
 		c, err := im.constant(v.Name)
 		if err != nil {
 			return err

@@ -171,9 +171,15 @@ func (im *importer) compute(name string) error {
 	if t == nil || im.net.Values[name] != nil {
 		return nil
 	}
-	for _, in := range t.in {
+	for i, in := range t.in {
 		if err := im.compute(in); err != nil {
 			return err
+		}
+		if v := im.net.Values[in]; im.channelsLast[t.node.Inputs[i]] && v != nil && !v.Const() { // shapes are those of the file
+			var err error
+			if t.in[i], err = im.asDeclared(in); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.node.addOperator(t.in); err != nil {

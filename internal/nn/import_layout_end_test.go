@@ -132,3 +132,25 @@ func TestChannelsLastHandedOut(t *testing.T) {
 		}
 	}
 }
+
+// Shapes that are handed out have the axes of the file.
+func TestChannelsLastShapes(t *testing.T) {
+	b := newGraph(13)
+	x := b.input("x", 6, 7, 4)
+	y := b.node("Conv", b.node("Transpose", x, nums("perm", 0, 3, 1, 2)), b.weights(3, 4, 1, 1))
+	last := b.node("Relu", b.node("Transpose", y, nums("perm", 0, 2, 3, 1)))
+	b.output(last)
+	for _, of := range []string{x, y, last} {
+		b.typed(b.node("Shape", of), onnx.Int64)
+	}
+	source := sourceFile(t, b)
+	n := b.mustImport(t)
+	path, _ := write(t, n, ExportOptions{Opset: 13})
+	declared, _ := imagesFor(n, 2)
+	want := oracle.RunORT(t, source, []*onnx.Tensor{declared}, oracle.ORTOptions{Level: oracle.Disabled})
+	for i, got := range oracle.RunORT(t, path, []*onnx.Tensor{declared}, oracle.ORTOptions{Level: oracle.Disabled}) {
+		if d := distance(numbers(t, got), numbers(t, want[i])); !(d <= 1e-5) {
+			t.Errorf("output %q is %v, want %v", want[i].Name, numbers(t, got), numbers(t, want[i]))
+		}
+	}
+}

@@ -220,11 +220,13 @@ func (n *Network) live() map[*Layer]bool {
 	return live
 }
 
-// afterWeights returns the layers that follow from one with weights, and those that compute with shapes for them.
+// afterWeights returns the layers that follow from one with weights, and those that compute with shapes.
 func (n *Network) afterWeights() map[*Layer]bool {
 	after, made := make(map[*Layer]bool), make(map[string]bool)
 	for _, l := range n.Layers {
-		if hasWeights(l) || slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
+		op, _ := l.Op.(Operator)
+		shape := op.Domain == "" && (op.Type == "Shape" || op.Type == "Size")
+		if hasWeights(l) || shape || slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
 			after[l] = true
 			for _, t := range l.Out {
 				made[t] = true

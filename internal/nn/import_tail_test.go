@@ -137,6 +137,15 @@ func TestTails(t *testing.T) {
 			b.typed(classes, onnx.Int64)
 			b.typed(b.node("Identity", b.node("Greater", conv(b), b.floats(nil, 0))), onnx.Bool)
 		}},
+		{"shapes", 13, 21, func(b *graphBuilder) {
+			y := conv(b)
+			b.output(b.node("Relu", y))
+			b.typed(b.node("Shape", y), onnx.Int64)
+			b.typed(b.node("Size", y), onnx.Int64)
+			b.typed(b.node("Identity", batchAnd(b, y, 3, 4)), onnx.Int64)
+			b.typed(b.node("Shape", b.node("Flatten", "x")), onnx.Int64)
+			b.typed(b.node("Slice", b.node("Shape", y), b.list(1), b.list(3)), onnx.Int64)
+		}},
 		{"pooled regions", 11, 21, func(b *graphBuilder) {
 			regions := b.floats([]int64{2, 4}, 0, 0, 3, 3, 1, 1, 5.5, 4)
 			images := b.constant(onnx.NewInts("images", onnx.Int64, []int64{2}, []int64{0, 1}))
