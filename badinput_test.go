@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"zaq"
 	"zaq/internal/onnx"
 	"zaq/internal/realdata"
 )
@@ -42,8 +43,8 @@ func TestBadInput(t *testing.T) {
 		{"text", []string{"quantize", put("text.onnx", []byte("not a model\n"))}, 1, "it is text"},
 		{"empty", []string{"quantize", put("empty.onnx", nil)}, 1, "it is empty"},
 		{"missing", []string{"quantize", path("missing.onnx")}, 1, "missing.onnx"},
-		{"unsupported operator", []string{"quantize", put("operator.onnx", spoilt(t, whole, "operator"))}, 1, `(Swirl): operator not supported`},
-		{"NaN weights", []string{"quantize", put("nan.onnx", spoilt(t, whole, "nan"))}, 1, "is NaN"},
+		{"unsupported operator", []string{"quantize", put("operator.onnx", spoilt(t, whole))}, 1, `(Swirl): operator not supported`},
+		{"NaN weights", []string{"quantize", put("nan.onnx", withNaN(t, whole, 0))}, 1, "is NaN"},
 		{"one bit", []string{"quantize", good, "--precision", "w1a9"}, 2, `precision "w1a9"`},
 		{"contradicting JSON", []string{"quantize", put("contradiction.onnx", whole)}, 1, "contradiction.json: "},
 		{"broken JSON", []string{"quantize", put("nonsense.onnx", whole)}, 1, "nonsense.json: "},
@@ -93,26 +94,70 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// spoilt returns a model with an operator that nobody knows, or with a weight that is no number.
-func spoilt(t *testing.T, model []byte, how string) []byte {
+// A constant that is no number is named, whichever it is.
+func TestConstantsThatAreNone(t *testing.T) {
+	for _, path := range []string{
+		realdata.Path(t, "models", "cifar10", "resnet20_akamaster_cifar10.onnx"),
+		drawn(t, func(b *drawing) {
+			x := b.convolution(b.input("image", 3, 8, 8), "conv1", 3, 4)
+			for _, op := range []string{"Add", "Sub", "Mul", "Div", "Pow", "PRelu", "Max", "Min"} {
+				x = b.node(op, []string{x, b.constant(op, []float32{1, 2, 3, 4}, 4, 1, 1)})
+				x = b.node(op, []string{x, b.constant(op+" all", []float32{1.5})})
+			}
+			b.classify(b.convolution(x, "conv2", 4, 4), 4)
+		}),
+	} {
+		whole := read(t, path)
+		m, err := onnx.Decode(whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range m.Graph.Initializers {
+			if w.Type != onnx.Float {
+				continue
+			}
+			spoilt := filepath.Join(t.TempDir(), "nan.onnx")
+			if err := os.WriteFile(spoilt, withNaN(t, whole, i), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := zaq.Load(spoilt); err == nil || !strings.Contains(err.Error(), "is NaN") || !strings.Contains(err.Error(), "node ") {
+				t.Errorf("%s of %s: error %v", w.Name, filepath.Base(path), err)
+			}
+		}
+	}
+}
+
+// spoilt returns a model with an operator that nobody knows.
+func spoilt(t *testing.T, model []byte) []byte {
 	t.Helper()
 	m, err := onnx.Decode(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	switch how {
-	case "operator":
-		m.Graph.Nodes[len(m.Graph.Nodes)/2].OpType = "Swirl"
-	case "nan":
-		w := m.Graph.Initializers[0]
-		b, err := w.Bytes()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b = append([]byte(nil), b...)
-		copy(b[len(b)/2&^3:], "\x00\x00\xc0\x7f")
-		m.Graph.Initializers[0] = onnx.NewBytes(w.Name, w.Type, w.Dims, b)
+	m.Graph.Nodes[len(m.Graph.Nodes)/2].OpType = "Swirl"
+	return encoded(t, m)
+}
+
+// withNaN returns a model whose i-th constant has an element that is no number.
+func withNaN(t *testing.T, model []byte, i int) []byte {
+	t.Helper()
+	m, err := onnx.Decode(model)
+	if err != nil {
+		t.Fatal(err)
 	}
+	w := m.Graph.Initializers[i]
+	b, err := w.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = append([]byte(nil), b...)
+	copy(b[len(b)/2&^3:], "\x00\x00\xc0\x7f")
+	m.Graph.Initializers[i] = onnx.NewBytes(w.Name, w.Type, w.Dims, b)
+	return encoded(t, m)
+}
+
+func encoded(t *testing.T, m *onnx.Model) []byte {
+	t.Helper()
 	b, err := m.Encode()
 	if err != nil {
 		t.Fatal(err)

@@ -83,7 +83,8 @@ func Bench(ctx context.Context, m *Model, o BenchOptions) (*BenchResult, error) 
 	mo := methodOptions(q, p)
 	mo.Pixels = (*preprocess.Spec)(&m.pre)
 	mo.Generator.Batches, mo.Generator.Warmup = 1, 0
-	steps, err := method.NewSteps(ctx, m.net, mo)
+	trunk, _ := m.parts()
+	steps, err := method.NewSteps(ctx, trunk, mo)
 	if err != nil {
 		return nil, interruptedBriefly(ctx, m.explain(err, q))
 	}

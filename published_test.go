@@ -26,6 +26,7 @@ func TestPublishedClasses(t *testing.T) {
 	}{
 		{"mobilenet_v1_0.75_224_imagenet", "sample500", 416},
 		{"mobilenet_v1_0.75_224_imagenet", "openimages150", 96},
+		{"mobilenet_v2_1.0_224_int8grid_bnfolded_imagenet", "sample500", 433},
 		{"mobilenet_v2_1.0_224_int8grid_bnfolded_imagenet", "openimages150", 100},
 	} {
 		t.Run(tt.model+"/"+tt.set, func(t *testing.T) {

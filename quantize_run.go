@@ -209,8 +209,12 @@ func (m *Model) export(net *nn.Network, q *Quantized, o Options) ([]byte, error)
 	if err != nil {
 		return nil, fmt.Errorf("the quantized file: %w", err)
 	}
-	if _, err := nn.Import(back); err != nil {
+	read, err := nn.Import(back)
+	if err != nil {
 		return nil, fmt.Errorf("the quantized file: %w", err)
+	}
+	if err := read.CheckTail(); err != nil {
+		o.Log.Warn("the file will run in ONNX Runtime, but not in zaq run, zaq eval and package infer", "because", err)
 	}
 	return data, nil
 }

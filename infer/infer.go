@@ -90,6 +90,9 @@ func load(m *onnx.Model, o options) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.CheckTail(); err != nil {
+		return nil, err
+	}
 	if o.threads == 0 {
 		o.threads = runtime.GOMAXPROCS(0)
 	}

@@ -37,6 +37,9 @@ func NewPredictor(net *nn.Network, batch, threads int) (*Predictor, error) {
 			return nil, fmt.Errorf("node %q: quantizer without a range", l.Name)
 		}
 	}
+	if err := net.CheckTail(); err != nil {
+		return nil, err
+	}
 	trunk, tail := nn.Cut(net)
 	g := NewGraph()
 	p := &Predictor{in: g.Input(name, height, width, channels), tail: tail, heads: make(map[string]output)}

@@ -78,7 +78,12 @@ var kernels = map[string]string{
 var movers = map[string]bool{
 	"MaxPool": true, "Resize": true, "Reshape": true, "Flatten": true, "Transpose": true, "Slice": true, "Gather": true,
 	"Squeeze": true, "Unsqueeze": true, "Expand": true, "Tile": true, "Split": true,
+	"DepthToSpace": true,
 }
+
+// carriers are movers that integers pass on to others, or to a DequantizeLinear that ONNX Runtime moves behind them, where no
+// QuantizeLinear follows.
+var carriers = map[string]bool{"MaxPool": true, "Reshape": true, "Transpose": true, "Slice": true, "Squeeze": true, "Unsqueeze": true}
 
 // integer returns the kernel of n and the quantizer that it absorbs, nil where the kernel makes floats; or an error that
 // says why n stays float.
@@ -86,6 +91,10 @@ func (p *plan) integer(n *onnx.Node) (name string, out *quantizer, err error) {
 	name = kernels[n.OpType]
 	if n.Domain != "" || name == "" && !movers[n.OpType] {
 		return "", nil, fmt.Errorf("there is no integer kernel for %s", n.OpType)
+	}
+	if p.carries(n) {
+		p.carried[n] = true
+		return n.OpType, nil, nil
 	}
 	x, err := p.dequantized(n, 0, "its input")
 	if err != nil {

@@ -17,12 +17,14 @@ type plan struct {
 	outputs   map[string]bool
 	shapes    map[string]bool       // tensors of integers that are computed: shape arithmetic
 	fused     map[*onnx.Node]string // nodes that a kernel before them does
+	carried   map[*onnx.Node]bool   // nodes that move integers, which become floats behind them
 }
 
 func newPlan(g *onnx.Graph) *plan {
 	p := &plan{
 		g: g, producer: map[string]*onnx.Node{}, consumers: map[string][]*onnx.Node{}, constants: map[string]*onnx.Tensor{},
 		outputs: map[string]bool{}, shapes: map[string]bool{}, fused: map[*onnx.Node]string{},
+		carried: map[*onnx.Node]bool{},
 	}
 	for _, t := range g.Initializers {
 		p.constants[t.Name] = t
@@ -181,6 +183,9 @@ func (p *plan) quantized(n *onnx.Node) (*quantizer, error) {
 			}
 			return out, p.absorbable(out)
 		case "Relu", "Clip":
+			if len(out.through) > 0 { // one of two would be left
+				return nil, fmt.Errorf("%s and %s follow, of which a QuantizeLinear does one", out.through[0].OpType, r.OpType)
+			}
 			out.through = append(out.through, r)
 			t = r.Outputs[0]
 		case "BatchNormalization":
@@ -220,6 +225,12 @@ func (p *plan) clipBounds(n *onnx.Node) (lo, hi float64) {
 		}
 	}
 	return lo, hi
+}
+
+// carries reports whether n moves integers that become floats behind it.
+func (p *plan) carries(n *onnx.Node) bool {
+	from := p.producer[n.Inputs[0]]
+	return carriers[n.OpType] && n.Domain == "" && from != nil && (from.OpType == "DequantizeLinear" || p.carried[from]) && !p.feedsQuantizer(n)
 }
 
 // feedsQuantizer reports whether a QuantizeLinear reads what n makes.

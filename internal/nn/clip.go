@@ -101,6 +101,9 @@ func importChannelLimit(n *node) error {
 	if c == nil || c.Data == nil || !channelwise(c.Shape, shape) {
 		return n.unsupported("of anything but a tensor and a constant for each of its channels")
 	}
+	if err := checkLimits(c, n.OpType); err != nil {
+		return err
+	}
 	op := ChannelClip{slices.Repeat([]float32{-math.MaxFloat32}, shape[1]), slices.Repeat([]float32{math.MaxFloat32}, shape[1])}
 	if lower {
 		copy(op.Min, c.Data)

@@ -351,6 +351,9 @@ func (im *importer) outputs() error {
 	if err := im.checkOperators(); err != nil {
 		return err
 	}
+	if err := im.net.checkOperands(); err != nil {
+		return err
+	}
 	return im.settleQuant()
 }
 
@@ -428,9 +431,19 @@ func saturate(v int64) int {
 }
 
 // checkFinite returns an error that names the first element of v that is no number.
-func checkFinite(v *Value) error {
+func checkFinite(v *Value) error { return checkLimits(v, "") }
+
+// checkLimits is checkFinite for a constant that an operator reads; to Max and Min, an infinity may be no limit.
+func checkLimits(v *Value, op string) error {
+	none := float32(0)
+	switch op {
+	case "Max":
+		none = float32(math.Inf(-1))
+	case "Min":
+		none = float32(math.Inf(1))
+	}
 	for i, x := range v.Data {
-		if x-x != 0 {
+		if x-x != 0 && x != none {
 			return fmt.Errorf("constant %q: element %d is %v", v.Name, i, x)
 		}
 	}

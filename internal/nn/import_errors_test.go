@@ -14,7 +14,7 @@ import (
 
 // TestImportErrors pins what Import refuses and how it says so.
 func TestImportErrors(t *testing.T) {
-	nan := float32(math.NaN())
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	tests := []struct {
 		name        string
 		want        string // in the error
@@ -87,6 +87,30 @@ func TestImportErrors(t *testing.T) {
 		}},
 		{"infinite bias", `element 0 is -Inf`, false, func(b *graphBuilder) string {
 			return b.node("Gemm", "v", b.weights(6, 1), b.floats([]int64{1}, float32(math.Inf(-1))))
+		}},
+		{"NaN added", `node "n2" (Add): constant "f1": element 0 is NaN`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Add", "x", b.floats(nil, nan)), b.weights(1, 4, 1, 1))
+		}},
+		{"NaN added to a bias", `element 0 is NaN`, false, func(b *graphBuilder) string {
+			return b.node("Add", b.node("Conv", "x", b.weights(1, 4, 1, 1)), b.floats([]int64{1, 1, 1, 1}, nan))
+		}},
+		{"infinite factor of a channel", `(Mul): constant "f1": element 2 is +Inf`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Mul", b.floats([]int64{4, 1, 1}, 1, 2, inf, 4), "x"), b.weights(1, 4, 1, 1))
+		}},
+		{"infinite difference", `(Sub): constant "f1": element 0 is -Inf`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Sub", "x", b.floats(nil, -inf)), b.weights(1, 4, 1, 1))
+		}},
+		{"infinite slope", `(PRelu): constant "f1": element 0 is +Inf`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("PRelu", "x", b.floats([]int64{1}, inf)), b.weights(1, 4, 1, 1))
+		}},
+		{"exponent that is none", `(Pow): constant "f1": element 0 is NaN`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Pow", "x", b.floats(nil, nan)), b.weights(1, 4, 1, 1))
+		}},
+		{"the largest of infinity", `(Max): constant "f1": element 0 is +Inf`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Max", "x", b.floats(nil, inf)), b.weights(1, 4, 1, 1))
+		}},
+		{"limits of channels that are none", `(Min): constant "f1": element 1 is -Inf`, false, func(b *graphBuilder) string {
+			return b.node("Conv", b.node("Min", "x", b.floats([]int64{1, 4, 1, 1}, inf, -inf, 1, 1)), b.weights(1, 4, 1, 1))
 		}},
 		{"NaN limit", `is NaN`, false, func(b *graphBuilder) string { return b.node("Clip", "x", b.floats(nil, nan)) }},
 		{"limits crossed", `are no range`, false, func(b *graphBuilder) string {

@@ -32,8 +32,8 @@ func TestChannelsLastInside(t *testing.T) {
 		{"mean of pixels, axes an input", 18, "GlobalAveragePool Flatten Gemm", func(b *graphBuilder, y string) string {
 			return head(b, b.node("ReduceMean", last(b, y), b.list(1, 2), num("keepdims", 0)))
 		}},
-		{"mean of pixels, kept, an activation before", 13, "Clip GlobalAveragePool Flatten Gemm", func(b *graphBuilder, y string) string {
-			y = b.node("Clip", last(b, y), b.floats(nil, 0), b.floats(nil, 0.5))
+		{"mean of pixels, kept, an activation before", 13, "LeakyRelu GlobalAveragePool Flatten Gemm", func(b *graphBuilder, y string) string {
+			y = b.node("LeakyRelu", last(b, y))
 			return head(b, b.node("Flatten", b.node("ReduceMean", y, nums("axes", 1, 2))))
 		}},
 		{"linear", 13, "Conv Relu Conv", func(b *graphBuilder, y string) string {

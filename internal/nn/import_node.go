@@ -298,9 +298,13 @@ func (n *node) add(l *Layer) error {
 // stay and an Identity keeps it.
 func (n *node) forward(src string) error {
 	for _, v := range n.im.graph.Outputs {
-		if v.Name == n.Outputs[0] {
-			return n.emit(Identity{}, src)
+		if v.Name != n.Outputs[0] {
+			continue
 		}
+		if n.im.net.Values[src].elementType() != onnx.Float { // which no layer of the network's own makes
+			return n.emit(Operator{Type: "Identity", Opset: n.im.opset}, src)
+		}
+		return n.emit(Identity{}, src)
 	}
 	n.im.rename(n.Outputs[0], src)
 	return nil

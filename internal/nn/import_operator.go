@@ -84,6 +84,13 @@ func (n *node) handedOut() bool {
 	return slices.ContainsFunc(n.im.graph.Outputs, func(v *onnx.ValueInfo) bool { return v.Name == n.Outputs[0] })
 }
 
+// optionalOutputs has the operators whose outputs may be left out, but for the first. All others, such as TopK, must name each of
+// theirs, whether anybody reads it or not.
+var optionalOutputs = map[string]bool{
+	"Attention": true, "BatchNormalization": true, "Dropout": true, "GRU": true, "LSTM": true, "LayerNormalization": true, "MaxPool": true,
+	"RNN": true, "SoftmaxCrossEntropyLoss": true, "Unique": true,
+}
+
 // addOperator adds a layer that does what n does.
 func (n *node) addOperator(in []string) error {
 	domain := n.Domain
@@ -98,13 +105,15 @@ func (n *node) addOperator(in []string) error {
 		Name: n.name, Op: Operator{Type: n.OpType, Domain: domain, Opset: n.im.opsets[domain], Attributes: n.Attributes, Captures: captures},
 		In: in, Out: slices.Clone(n.Outputs),
 	}
-	for i, name := range l.Out { // outputs that nobody reads need not be made
-		if i > 0 && n.im.uses[name] == 0 {
-			l.Out[i] = ""
+	if optionalOutputs[n.OpType] && domain == "" { // those that nobody reads need not be made
+		for i, name := range l.Out {
+			if i > 0 && n.im.uses[name] == 0 {
+				l.Out[i] = ""
+			}
 		}
-	}
-	for len(l.Out) > 1 && l.Out[len(l.Out)-1] == "" {
-		l.Out = l.Out[:len(l.Out)-1]
+		for len(l.Out) > 1 && l.Out[len(l.Out)-1] == "" {
+			l.Out = l.Out[:len(l.Out)-1]
+		}
 	}
 	err = n.im.net.inferShape(l)
 	if errors.As(err, new(batchError)) { // the tail may have such tensors
@@ -148,6 +157,26 @@ func (im *importer) checkOperators() error {
 			return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain, Reason: im.net.untrained(l, op)}
 		}
 		return &UnsupportedError{Node: l.Name, Op: op.Type, Domain: op.Domain}
+	}
+	return nil
+}
+
+// checkOperands returns an error that names the first operator on the way to a layer with weights that computes with a constant
+// which is not finite: nothing of what it makes has a range. Behind them, a mask of -Inf may have its reasons.
+func (n *Network) checkOperands() error {
+	live := n.live()
+	for _, l := range n.Layers {
+		op, ok := l.Op.(Operator)
+		if !ok || !live[l] {
+			continue
+		}
+		for i := range l.In {
+			if v := n.Input(l, i); v != nil && v.Const() {
+				if err := checkLimits(v, op.Type); err != nil {
+					return fmt.Errorf("node %q (%s): %w", l.Name, op.Type, err)
+				}
+			}
+		}
 	}
 	return nil
 }

@@ -359,12 +359,12 @@ func TestFormsExported(t *testing.T) {
 	const batch = 2
 	x, v := waves(batch*4*6*7, 0.5), waves(batch*6, 0.7)
 	inputs := []*onnx.Tensor{onnx.NewFloats("x", []int64{batch, 4, 6, 7}, x), onnx.NewFloats("v", []int64{batch, 6}, v)}
-	for _, from := range []int64{7, 9, 10, 11, 13, 18} {
+	for _, from := range []int64{7, 9, 10, 11, 13, 18, 21, 25} {
 		for _, to := range []int64{13, 21} {
 			t.Run(fmt.Sprintf("%d to %d", from, to), func(t *testing.T) {
 				t.Parallel()
 				var fs []form
-				for _, f := range operatorForms {
+				for _, f := range forms {
 					if f.in(from) {
 						fs = append(fs, f)
 					}

@@ -114,6 +114,38 @@ func TestTails(t *testing.T) {
 			b.typed(b.node("Shape", b.node("Flatten", "x")), onnx.Int64)
 			b.typed(b.node("Slice", b.node("Shape", y), b.list(1), b.list(3)), onnx.Int64)
 		}},
+		{"the best, wherever they are", 13, 0, func(b *graphBuilder) {
+			b.output(b.node("TopK", b.node("Flatten", conv(b)), b.list(5), num("axis", 1)))
+			last := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
+			last.Outputs = append(last.Outputs, "places")
+		}},
+		{"quantized as it comes", 13, 21, func(b *graphBuilder) {
+			b.typed(b.node("DynamicQuantizeLinear", conv(b)), onnx.Uint8)
+			last := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
+			last.Outputs = append(last.Outputs, "scale", "zero")
+		}},
+		{"the first of two branches", 13, 0, func(b *graphBuilder) {
+			b.output(conv(b))
+			body := &onnx.Graph{
+				Name:         "body",
+				Initializers: []*onnx.Tensor{onnx.NewFloats("own", []int64{1}, []float32{3})},
+				Nodes: []*onnx.Node{
+					{OpType: "Add", Inputs: []string{"own", "own"}, Outputs: []string{"sum"}},
+					{OpType: "Neg", Inputs: []string{"own"}, Outputs: []string{"minus"}},
+				},
+				Outputs: []*onnx.ValueInfo{{Name: "sum", Type: onnx.Float}, {Name: "minus", Type: onnx.Float}},
+			}
+			b.output(b.node("If", b.levels(onnx.Bool, nil, 1), onnx.AttrG("then_branch", body), onnx.AttrG("else_branch", body)))
+			last := b.model.Graph.Nodes[len(b.model.Graph.Nodes)-1]
+			last.Outputs = append(last.Outputs, "other")
+		}},
+		{"classes under another name", 13, 21, func(b *graphBuilder) {
+			classes := b.node("ArgMax", conv(b), num("axis", 1))
+			b.typed(b.node("Identity", classes), onnx.Int64)
+			b.typed(b.node("Cast", classes, num("to", int64(onnx.Int64))), onnx.Int64)
+			b.typed(classes, onnx.Int64)
+			b.typed(b.node("Identity", b.node("Greater", conv(b), b.floats(nil, 0))), onnx.Bool)
+		}},
 		{"pooled regions", 11, 21, func(b *graphBuilder) {
 			regions := b.floats([]int64{2, 4}, 0, 0, 3, 3, 1, 1, 5.5, 4)
 			images := b.constant(onnx.NewInts("images", onnx.Int64, []int64{2}, []int64{0, 1}))

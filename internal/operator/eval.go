@@ -60,8 +60,8 @@ func recovered(err *error) {
 	case nil:
 	case failure:
 		*err = r
-	case runtime.Error: // an index outside of an array: inputs that do not fit each other
-		*err = fmt.Errorf("its inputs do not fit it: %w", r)
+	case runtime.Error: // an index outside of an array, whose number says nothing to who reads the model
+		*err = errors.New("its inputs or attributes do not fit it")
 	default:
 		panic(r)
 	}

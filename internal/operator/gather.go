@@ -103,6 +103,9 @@ func rangeOf(c *call) []*Tensor {
 
 func eyeLike(c *call) []*Tensor {
 	x := c.arg(0)
+	if len(x.Shape) != 2 {
+		fail("an input of shape %v, not a matrix", x.Shape)
+	}
 	y := New(onnx.DataType(c.int("dtype", int(x.Type))), x.Shape...)
 	for i := range x.Shape[0] {
 		if j := i + c.int("k", 0); j >= 0 && j < x.Shape[1] {

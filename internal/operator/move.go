@@ -356,6 +356,7 @@ func tile(c *call) []*Tensor {
 }
 
 func depthToSpace(c *call) []*Tensor {
+	outlineBlocks(c) // fails where there are no such blocks
 	x, b := c.arg(0), c.int("blocksize", 1)
 	n, ch, h, w := x.Shape[0], x.Shape[1]/(b*b), x.Shape[2], x.Shape[3]
 	// The channel is (row, column, channel) or, with mode CRD, (channel, row, column).
@@ -367,6 +368,7 @@ func depthToSpace(c *call) []*Tensor {
 }
 
 func spaceToDepth(c *call) []*Tensor {
+	outlineBlocks(c)
 	x, b := c.arg(0), c.int("blocksize", 1)
 	n, ch, h, w := x.Shape[0], x.Shape[1], x.Shape[2]/b, x.Shape[3]/b
 	return one(permuted(x.reshaped(n, ch, h, b, w, b), []int{0, 3, 5, 1, 2, 4}).reshaped(n, ch*b*b, h, w))

@@ -5,7 +5,6 @@
 package oracle
 
 import (
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +16,6 @@ import (
 	"zaq/internal/onnx"
 	"zaq/internal/realdata"
 )
-
-//go:embed ort.mjs
-var ortScript []byte
 
 // The graph optimization levels of ONNX Runtime. The two higher ones turn QuantizeLinear and
 // DequantizeLinear around an operator into integer kernels.
@@ -92,15 +88,11 @@ func runORT(modules, dir, model string, inputs []*onnx.Tensor, o ORTOptions) ([]
 	if err != nil {
 		return nil, err
 	}
-	script := filepath.Join(dir, "ort.mjs")
-	if err := errors.Join(
-		os.WriteFile(filepath.Join(dir, "request.json"), request, 0o600),
-		os.WriteFile(script, ortScript, 0o600),
-	); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "request.json"), request, 0o600); err != nil {
 		return nil, err
 	}
-	if out, err := exec.Command("node", script, modules, dir).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
+	if err := answer(modules, dir); err != nil {
+		return nil, err
 	}
 	return readResponse(dir)
 }

@@ -60,3 +60,20 @@ func TestRunORT(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// Tests that run at once, and one after another, get their own answers.
+func TestRunORTAtOnce(t *testing.T) {
+	path := cast(t)
+	for i := range 8 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			for j := range 4 {
+				want := float32(10*i + j)
+				outputs := RunORT(t, path, []*onnx.Tensor{onnx.NewFloats("x", []int64{1}, []float32{want})}, ORTOptions{})
+				if v, err := outputs[0].Int64s(); err != nil || len(v) != 1 || float32(v[0]) != want {
+					t.Errorf("%v, %v, want %v", v, err, want)
+				}
+			}
+		})
+	}
+}
