@@ -54,8 +54,8 @@ func importReshape(n *node) error {
 		}
 		n.im.batchless[n.Outputs[0]] = true
 		return n.emit(Flatten{}, n.in(0))
-	case err != nil && !n.im.bakedBatch && len(x) > 0 && x[0] == Batch && slices.Contains(target, -1):
-		return n.unsupported("%v", err) // where the images' elements come one after the other, the tail may
+	case err != nil && !n.im.bakedBatch && len(x) > 0 && x[0] == Batch && rowsOfAll(target):
+		return n.unsupported("%v", err) // but the tail may
 	case err != nil:
 		return err
 	case slices.Equal(shape, x):
@@ -199,6 +199,11 @@ func (n *node) batchComesBack() bool {
 		}
 	}
 	return true
+}
+
+// rowsOfAll reports whether a target of Reshape only leaves open how many rows all images have together.
+func rowsOfAll(target []int64) bool {
+	return len(target) > 0 && target[0] == -1 && !slices.ContainsFunc(target[1:], func(d int64) bool { return d < 0 })
 }
 
 // dropsBatch reports whether a target of Reshape has all elements of an image of shape x and no batch of 1 before them.

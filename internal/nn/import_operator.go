@@ -220,17 +220,22 @@ func (n *Network) live() map[*Layer]bool {
 	return live
 }
 
-// afterWeights returns the layers that follow from one with weights, and those that compute with shapes.
+// afterWeights returns the layers that follow from one with weights, and those that compute with nothing but shapes.
 func (n *Network) afterWeights() map[*Layer]bool {
-	after, made := make(map[*Layer]bool), make(map[string]bool)
+	after, made, shapes := make(map[*Layer]bool), make(map[string]bool), make(map[string]bool)
 	for _, l := range n.Layers {
-		op, _ := l.Op.(Operator)
-		shape := op.Domain == "" && (op.Type == "Shape" || op.Type == "Size")
-		if hasWeights(l) || shape || slices.ContainsFunc(l.In, func(t string) bool { return made[t] }) {
-			after[l] = true
-			for _, t := range l.Out {
-				made[t] = true
-			}
+		to := made
+		switch op, _ := l.Op.(Operator); {
+		case hasWeights(l) || slices.ContainsFunc(l.In, func(t string) bool { return made[t] }):
+		case op.Domain == "" && (op.Type == "Shape" || op.Type == "Size"),
+			n.computed(l) && !slices.ContainsFunc(l.In, func(t string) bool { v := n.Values[t]; return v != nil && !v.Const() && !shapes[t] }):
+			to = shapes
+		default:
+			continue
+		}
+		after[l] = true
+		for _, t := range l.Out {
+			to[t] = true
 		}
 	}
 	return after

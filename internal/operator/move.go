@@ -64,6 +64,8 @@ func reshape(c *call) []*Tensor {
 		case d == -1 && rest < 0:
 			rest = i
 			continue
+		case d < 0:
+			fail("%v to %v", x.Shape, target)
 		}
 		n *= shape[i]
 	}
