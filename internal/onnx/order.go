@@ -1,6 +1,9 @@
 package onnx
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Runtimes put the nodes of a graph in an order of their own, so that files need not have one.
 
@@ -52,31 +55,44 @@ const (
 	ordered
 )
 
-// add adds n behind all that it needs.
+// frame is a node that waits, with what it reads and has not been looked at.
+type frame struct {
+	node  *Node
+	reads []string
+}
+
+// add adds n behind all that it needs. Those that wait are in a list and not on the stack: a damaged file may have millions in a row.
 func (o *order) add(n *Node) error {
 	if o.state[n] == ordered {
 		return nil
 	}
-	o.state[n] = waiting
-	captured, err := n.Captured()
-	if err != nil {
-		return fmt.Errorf("node %q (%s): %w", n.label(), n.OpType, err)
+	var frames []frame
+	wait := func(n *Node) error {
+		captured, err := n.Captured()
+		if err != nil {
+			return fmt.Errorf("node %q (%s): %w", n.label(), n.OpType, err)
+		}
+		o.state[n] = waiting
+		frames = append(frames, frame{n, slices.Concat(n.Inputs, captured)})
+		return nil
 	}
-	for _, reads := range [][]string{n.Inputs, captured} {
-		for _, t := range reads {
-			maker := o.maker[t]
-			if maker == nil {
-				continue
-			}
-			if o.state[maker] == waiting {
-				return fmt.Errorf("node %q (%s) reads %q, which is computed from its own output", n.label(), n.OpType, t)
-			}
-			if err := o.add(maker); err != nil {
-				return err
-			}
+	err := wait(n)
+	for err == nil && len(frames) > 0 {
+		f := &frames[len(frames)-1]
+		if len(f.reads) == 0 {
+			o.state[f.node], o.nodes = ordered, append(o.nodes, f.node)
+			frames = frames[:len(frames)-1]
+			continue
+		}
+		t := f.reads[0]
+		f.reads = f.reads[1:]
+		switch maker := o.maker[t]; {
+		case maker == nil || o.state[maker] == ordered:
+		case o.state[maker] == waiting:
+			err = fmt.Errorf("node %q (%s) reads %q, which is computed from its own output", f.node.label(), f.node.OpType, t)
+		default:
+			err = wait(maker)
 		}
 	}
-	o.state[n] = ordered
-	o.nodes = append(o.nodes, n)
-	return nil
+	return err
 }

@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,19 @@ func TestInOrder(t *testing.T) {
 	}
 	a.Inputs[0] = "d"
 	if _, err := (&Model{Graph: &Graph{Nodes: []*Node{b, c, d, a}}}).InOrder(); err == nil || !strings.Contains(err.Error(), `(D) reads "c", which is computed from its own output`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A long row of nodes that is in the file from its end on needs no stack.
+func TestInOrderBackwards(t *testing.T) {
+	g := &Graph{}
+	for i := range 300_000 {
+		g.Nodes = append(g.Nodes, &Node{OpType: "Neg", Inputs: []string{fmt.Sprint(i + 1)}, Outputs: []string{fmt.Sprint(i)}})
+	}
+	defer debug.SetMaxStack(debug.SetMaxStack(1 << 20))
+	m, err := (&Model{Graph: g}).InOrder()
+	if err != nil || m.Graph.Nodes[0] != g.Nodes[len(g.Nodes)-1] {
 		t.Errorf("error %v", err)
 	}
 }
