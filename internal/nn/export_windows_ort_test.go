@@ -50,6 +50,10 @@ var windowForms = []struct {
 	{"max pool, padded before with nothing", 11, func(b *graphBuilder, y string) string {
 		return b.node("MaxPool", b.node("Pad", y, b.list(0, 0, 0, 0, 0, 0, 1, 1), b.floats(nil, float32(math.Inf(-1)))), nums("kernel_shape", 3, 3), nums("strides", 2, 2))
 	}},
+	{"transposed convolution, limited twice", 11, func(b *graphBuilder, y string) string {
+		y = b.node("ConvTranspose", y, b.weights(8, 6, 2, 2), nums("strides", 2, 2))
+		return b.node("Clip", b.node("Relu", b.node("Relu", y)), b.floats(nil, 0), b.floats(nil, 0.5))
+	}},
 	{"reflection", 11, func(b *graphBuilder, y string) string {
 		return b.node("Pad", y, b.list(0, 0, 1, 2, 0, 0, 3, 1), text("mode", "reflect"))
 	}},

@@ -73,6 +73,14 @@ var operatorForms = []form{
 	{"transposed convolution, pads beyond the kernel", 7, 0, "Conv DepthToSpace Slice", func(b *graphBuilder) string {
 		return b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2), nums("pads", 3, 2, 3, 2))
 	}},
+	{"transposed convolution, limited twice", 11, 0, "Conv Clip DepthToSpace Sigmoid", func(b *graphBuilder) string {
+		up := b.node("Relu", b.node("ConvTranspose", "x", b.weights(4, 3, 2, 2), nums("strides", 2, 2)))
+		return b.node("Sigmoid", b.node("Clip", up, b.floats(nil, 0), b.floats(nil, 0.5)))
+	}},
+	{"row convolution, limited twice", 11, 0, "Reshape Reshape Conv Clip Reshape Sigmoid", func(b *graphBuilder) string {
+		y := b.node("Relu", b.node("Conv", b.node("Reshape", "x", b.list(0, 4, 42)), b.weights(3, 4, 3)))
+		return b.node("Sigmoid", b.node("Clip", y, "", b.floats(nil, 0.5)))
+	}},
 	{"transposed convolution, normalized and clipped", 11, 0, "Conv BatchNormalization Relu LeakyRelu Clip DepthToSpace Slice", func(b *graphBuilder) string {
 		up := b.node("ConvTranspose", "x", b.weights(4, 3, 4, 4), nums("strides", 2, 2), nums("pads", 1, 1, 1, 1))
 		normal := b.node("BatchNormalization", up, b.weights(3), b.weights(3), b.weights(3), b.floats([]int64{3}, 1, 2, 3))

@@ -165,17 +165,31 @@ func importClip(n *node) error {
 
 // limit keeps n's input within lo and hi. Of two limits in a row it makes one: ONNX Runtime has no integer kernel for a Conv and both.
 func (n *node) limit(lo, hi float32) error {
-	if l := n.im.net.Producer(n.in(0)); l != nil && n.im.uses[n.in(0)] == 1 {
-		switch op := l.Op.(type) {
-		case Relu:
-			l.Op = limitOp(min(max(lo, 0), hi), hi)
-			return n.forward(n.in(0))
-		case Clip:
-			l.Op = limitOp(min(max(lo, op.Min), hi), min(max(lo, op.Max), hi))
-			return n.forward(n.in(0))
-		}
+	x := n.in(0)
+	l := n.im.net.Producer(x)
+	if p := n.im.phased[x]; p != nil {
+		l = p.computes()
 	}
-	return n.each(limitOp(lo, hi), n.in(0))
+	least, most, ok := limitsOf(l)
+	if !ok || n.im.uses[x] != 1 {
+		return n.each(limitOp(lo, hi), x)
+	}
+	l.Op = limitOp(min(max(lo, least), hi), min(max(lo, most), hi))
+	return n.forward(x)
+}
+
+// limitsOf returns the limits that l keeps its input within, if it does that.
+func limitsOf(l *Layer) (least, most float32, ok bool) {
+	if l == nil {
+		return 0, 0, false
+	}
+	switch op := l.Op.(type) {
+	case Relu:
+		return 0, math.MaxFloat32, true
+	case Clip:
+		return op.Min, op.Max, true
+	}
+	return 0, 0, false
 }
 
 // limitOp is a Relu where the limits are zero from below and none above.

@@ -13,6 +13,14 @@ type phased struct {
 	layers []*Layer // the convolution, what follows it at once, and the moves
 }
 
+// firstMove is where the moves begin among p's layers.
+func (p *phased) firstMove() int {
+	return slices.IndexFunc(p.layers, func(l *Layer) bool { return Moves(l.Op) })
+}
+
+// computes returns the last layer before the moves.
+func (p *phased) computes() *Layer { return p.layers[p.firstMove()-1] }
+
 // each adds a layer that does the same to all pixels of a channel of its first input, by the parameters of that channel.
 func (n *node) each(op Op, in ...string) error {
 	p := n.im.phased[in[0]]
@@ -30,7 +38,7 @@ func (n *node) each(op Op, in ...string) error {
 		}
 		l.In[1+i] = parameter.Name
 	}
-	move := slices.IndexFunc(p.layers, func(l *Layer) bool { return Moves(l.Op) })
+	move := p.firstMove()
 	l.In[0] = p.layers[move].In[0]
 	l.Out = []string{n.im.uniqueName(n.Outputs[0] + "_phases")}
 	if err := n.add(l); err != nil {
