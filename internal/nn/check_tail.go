@@ -31,7 +31,8 @@ func (n *Network) CheckTail() error {
 	}
 	for _, name := range n.Outputs {
 		switch v := n.Values[name]; {
-		case v == nil || len(v.Shape) > 0 && (v.Shape[0] == Batch || v.Shape[0] == 1 && n.BatchDim == ""):
+		case v == nil || slices.Index(v.Shape, Batch) == 0:
+		case n.BatchDim == "" && len(v.Shape) > 0 && v.Shape[0] == 1 && !slices.Contains(v.Shape, Batch): // of the one image
 		case v.Shape == nil:
 			return fmt.Errorf("output %q: its shape is not known", name)
 		default:

@@ -79,3 +79,14 @@ func TestCheckTailOfOneImage(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An axis of 1 in front of the images is none of them.
+func TestCheckTailOfAnAxisBefore(t *testing.T) {
+	b := newGraph(13)
+	b.input("x", 4, 6, 7)
+	b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+	b.output(b.node("Unsqueeze", conv(b), b.list(0)))
+	if err := b.mustImport(t).CheckTail(); err == nil || !strings.Contains(err.Error(), "is not the batch") {
+		t.Errorf("error %v", err)
+	}
+}
