@@ -427,9 +427,15 @@ func TestObserve(t *testing.T) {
 	if got := p.Data(y)[:5]; got[0] != -1.5 || got[4] != 3.5 {
 		t.Errorf("rounded to %v", got)
 	}
+	inf := float32(math.Inf(1)) // which are no ends of a range
+	copy(p.Data(x), []float32{inf, -3, -inf, 0, inf, inf, inf, inf, 5, 1, 1, 1})
+	p.Run()
+	if q.Lo != -3 || q.Hi != 5 {
+		t.Errorf("observed %v to %v between infinities", q.Lo, q.Hi)
+	}
 	q.Observe = false
 	p.Run()
-	if q.Lo != -2 || q.Hi != 9 {
+	if q.Lo != -3 || q.Hi != 5 {
 		t.Errorf("a run without observation left %v to %v", q.Lo, q.Hi)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"zaq/internal/kernel"
@@ -194,7 +195,7 @@ func (n *pointwise) forward(b *builder) {
 				continue
 			}
 			n.bare.Forward(out, x.at(c, i), at(res, c, i))
-			lo, hi := kernel.MinMax(out)
+			lo, hi := finiteRange(out)
 			q.laneLo[c.lane], q.laneHi[c.lane] = min(q.laneLo[c.lane], lo), max(q.laneHi[c.lane], hi)
 			if q.On {
 				n.grid.Forward(out, out, nil)
@@ -264,6 +265,21 @@ func (n *pointwise) backward(b *builder) {
 	if dscale != nil {
 		b.p.finish = append(b.p.finish, func() { n.norm.gradients(b.p, dscale, dshift) })
 	}
+}
+
+// finiteRange returns the smallest and largest finite value of x, or +Inf and -Inf if there is none: an infinity has no place on a grid
+// but its end, so that what is finite chooses the grid.
+func finiteRange(x []float32) (lo, hi float32) {
+	if lo, hi = kernel.MinMax(x); lo-lo == 0 && hi-hi == 0 {
+		return lo, hi
+	}
+	lo, hi = float32(math.Inf(1)), float32(math.Inf(-1))
+	for _, v := range x {
+		if v-v == 0 {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	return lo, hi
 }
 
 // trainBackward is the backward pass through batch statistics: first the gradient at the normalized map with its

@@ -3,7 +3,6 @@ package method
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"zaq/internal/engine"
@@ -13,8 +12,8 @@ import (
 const lookedInto = 2
 
 // bounded returns an error that names the first layer of P which makes of images x [n, Len] what is not finite, where that comes to
-// NaN anywhere, or to an infinity that is an output or gets a range: an observer passes over NaN, and a later activation may hide it.
-// An infinity between others is what an exponential may well be on its way to 1/(1+e).
+// NaN anywhere, or to an infinity that is an output: ranges pass over NaN, and a later activation may hide it. An infinity that a later
+// layer takes back is what an exponential may well be on its way to 1/(1+e), and ranges are those of the finite values beside it.
 func (t *twins) bounded(x []float32) error {
 	g := engine.NewGraph()
 	in, err := addInputs(g, t.pNet)
@@ -39,13 +38,6 @@ func (t *twins) bounded(x []float32) error {
 	if err != nil {
 		return err
 	}
-	ranged := map[string]bool{}
-	for _, name := range t.pNet.Outputs {
-		ranged[name] = true
-	}
-	for _, s := range t.placement.Activations {
-		ranged[s.Tensor] = true
-	}
 	for image := range slices.Chunk(x, in.Len()) {
 		in.load(prog, image)
 		prog.Run()
@@ -58,9 +50,9 @@ func (t *twins) bounded(x []float32) error {
 			}
 			v, ok := unbounded(prog.Data(y))
 			if ok && first == nil {
-				first = fmt.Errorf("node %q (%s): makes %v of an image that ranges are chosen on", l.Name, l.Op.Kind(), v)
+				first = fmt.Errorf("node %q (%s): makes %v of an image that ranges are chosen on, before anything is rounded: are images prepared as the network expects them?", l.Name, l.Op.Kind(), v)
 			}
-			wrong = wrong || ok && (v != v || ranged[l.Out[0]])
+			wrong = wrong || ok && (isNaN(prog.Data(y)) || slices.Contains(t.pNet.Outputs, l.Out[0]))
 		}
 		if wrong {
 			return first
@@ -78,15 +70,14 @@ func unbounded(x []float32) (float32, bool) {
 	return x[i], true
 }
 
-// checkBounds returns an error if something that Q makes of a batch of images x, or of one before, is not finite.
+func isNaN(x []float32) bool { return slices.ContainsFunc(x, func(v float32) bool { return v != v }) }
+
+// checkBounds returns an error if something that Q hands out for a batch of images x is not finite.
 func (t *twins) checkBounds(c *calibration, x []float32) error {
 	wrong := slices.ContainsFunc(c.outputs, func(y *engine.Tensor) bool {
 		_, ok := unbounded(c.prog.Data(y))
 		return ok
 	})
-	for i := range t.ranges.lo {
-		wrong = wrong || math.IsInf(t.ranges.lo[i], 0) || math.IsInf(t.ranges.hi[i], 0)
-	}
 	if !wrong {
 		return nil
 	}

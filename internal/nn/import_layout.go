@@ -102,6 +102,8 @@ func (n *node) channelsFirst() (dropped bool, err error) {
 		return false, nil
 	case normalizesPixels(n.Node) && last[n.Inputs[0]]:
 		return true, n.normalizePixels()
+	case softmaxOfPixels(n.Node, n.im.opset) && last[n.Inputs[0]]:
+		return true, n.importSoftmaxOfPixels()
 	}
 	clone := *n.Node
 	n.Node = &clone

@@ -44,7 +44,7 @@ func (n *node) beginsChannelsLast() bool {
 			if a := r.Attr("keepdims"); a == nil || a.Int != 0 {
 				mark(last, r.Outputs)
 			}
-		case elementwise(r) || normalizesPixels(r) || r.OpType == "Pad":
+		case elementwise(r) || normalizesPixels(r) || softmaxOfPixels(r, n.im.opset) || r.OpType == "Pad":
 			mark(last, r.Outputs)
 		}
 	}

@@ -53,6 +53,22 @@ func TestChannelsLastInside(t *testing.T) {
 			z = linear(b, b.node("Sigmoid", linear(b, z, 8, 16)), 16, 8)
 			return b.node("Conv", b.node("Add", b.node("Transpose", z, nums("perm", 0, 3, 1, 2)), y), b.weights(3, 8, 3, 3))
 		}},
+		{"linear layers about a softmax", 13, "Conv Softmax Conv Identity", func(b *graphBuilder, y string) string {
+			y = b.node("Softmax", linear(b, last(b, y), 8, 10))
+			return b.node("Transpose", linear(b, y, 10, 4), nums("perm", 0, 3, 1, 2))
+		}},
+		{"linear layers about a softmax of opset 11", 11, "Conv Softmax Conv Identity", func(b *graphBuilder, y string) string {
+			y = b.node("Softmax", linear(b, last(b, y), 8, 10), num("axis", 3))
+			return b.node("Transpose", linear(b, y, 10, 4), nums("perm", 0, 3, 1, 2))
+		}},
+		{"linear layers about a log softmax", 13, "Conv LogSoftmax Conv Identity", func(b *graphBuilder, y string) string {
+			y = b.node("LogSoftmax", linear(b, last(b, y), 8, 10), num("axis", -1))
+			return b.node("Transpose", linear(b, y, 10, 4), nums("perm", 0, 3, 1, 2))
+		}},
+		{"linear layers about a log softmax of opset 11", 11, "Conv LogSoftmax Conv Identity", func(b *graphBuilder, y string) string {
+			y = b.node("LogSoftmax", linear(b, last(b, y), 8, 10), num("axis", -1))
+			return b.node("Transpose", linear(b, y, 10, 4), nums("perm", 0, 3, 1, 2))
+		}},
 		{"linear layer behind a spelt normalization", 13, "ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add Conv Identity", func(b *graphBuilder, y string) string {
 			y = last(b, y)
 			y = b.node("Sub", y, b.node("ReduceMean", y, nums("axes", -1)))

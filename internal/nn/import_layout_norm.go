@@ -36,3 +36,20 @@ func (n *node) normalizePixels() error {
 	im.net.Layers = append(im.net.Layers, back)
 	return im.net.inferShape(back)
 }
+
+// softmaxOfPixels reports whether a node is a Softmax or LogSoftmax of the last of four axes, which since opset 13 it is without an axis.
+func softmaxOfPixels(n *onnx.Node, opset int64) bool {
+	if n.OpType != "Softmax" && n.OpType != "LogSoftmax" || n.Domain != "" && n.Domain != "ai.onnx" {
+		return false
+	}
+	a := n.Attr("axis")
+	return a == nil && opset >= 13 || a != nil && (a.Int == -1 || a.Int == 3)
+}
+
+// importSoftmaxOfPixels adds n, a Softmax of pixels that the network has with channels first, as one over channels. It is that of opset 13,
+// since one from before would run over all behind them as well.
+func (n *node) importSoftmaxOfPixels() error {
+	n.im.channelsLast[n.Outputs[0]] = true
+	op := Operator{Type: n.OpType, Opset: max(n.im.opset, 13), Attributes: []*onnx.Attribute{onnx.AttrI("axis", 1)}}
+	return n.chain([]Op{op}, []string{n.in(0)})
+}

@@ -13,6 +13,9 @@ var lineForms = []form{
 	{"smallest of a plane", 18, 0, "ReduceMin", func(b *graphBuilder) string { return b.node("ReduceMin", "x", b.list(2, 3)) }},
 	{"length of pixels", 7, 17, "ReduceL2", func(b *graphBuilder) string { return b.node("ReduceL2", "x", nums("axes", 1)) }},
 	{"sum of rows", 13, 0, "ReduceSum", func(b *graphBuilder) string { return b.node("ReduceSum", "x", b.list(-1)) }},
+	{"directions, some of zeros", 7, 0, "Relu LpNormalization", func(b *graphBuilder) string {
+		return b.node("LpNormalization", b.node("Relu", "x"), num("axis", 1))
+	}},
 	{"instance norm", 7, 0, "InstanceNormalization", func(b *graphBuilder) string {
 		return b.node("InstanceNormalization", "x", b.weights(4), b.weights(4))
 	}},

@@ -200,7 +200,7 @@ func dot(a, b []float64) float64 {
 	return sum
 }
 
-// lpNormalization divides by the norm of a line.
+// lpNormalization divides by the norm of a line. A line of zeros stays one, with no slope: ONNX Runtime makes zeros of it as well.
 func lpNormalization(c *call) Line {
 	shape := c.arg(0).Shape
 	p := float64(c.int("p", 2))
@@ -208,12 +208,20 @@ func lpNormalization(c *call) Line {
 		Shape: shape, Axes: []int{axis(c.int("axis", -1), len(shape))},
 		Value: func(y, x []float64) {
 			d := norm(x, p)
+			if d == 0 {
+				clear(y)
+				return
+			}
 			for i, v := range x {
 				y[i] = v / d
 			}
 		},
 		Slope: func(dx, dy, x, y []float64) {
 			d, along := norm(x, p), dot(dy, y)
+			if d == 0 {
+				clear(dx)
+				return
+			}
 			for i := range dx {
 				dx[i] = (dy[i] - along*signOf(y[i])*math.Pow(math.Abs(y[i]), p-1)) / d
 			}

@@ -3,6 +3,7 @@ package operator
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"zaq/internal/onnx"
@@ -85,6 +86,25 @@ func TestLineSlopes(t *testing.T) {
 		})
 		if count != tt.lines || l.One != tt.ofOnes {
 			t.Errorf("%s: %d lines, want %d", tt.op, count, tt.lines)
+		}
+	}
+}
+
+// A line of zeros has no direction: LpNormalization makes zeros of it, and no slope.
+func TestLpNormalizationOfZeros(t *testing.T) {
+	for _, p := range []int64{1, 2} {
+		x := &Tensor{Type: onnx.Float, Shape: []int{2, 3}}
+		n := &onnx.Node{OpType: "LpNormalization", Attributes: []*onnx.Attribute{onnx.AttrI("p", p)}}
+		l, ok := LineOf(n, 13, []*Tensor{x})
+		if !ok {
+			t.Fatal("no line")
+		}
+		line, dy := make([]float64, 3), []float64{1, -2, 3}
+		y, dx := []float64{7, 7, 7}, []float64{7, 7, 7}
+		l.Value(y, line)
+		l.Slope(dx, dy, line, y)
+		if !slices.Equal(y, line) || !slices.Equal(dx, line) {
+			t.Errorf("p %d: zeros become %v with slopes %v, want zeros", p, y, dx)
 		}
 	}
 }

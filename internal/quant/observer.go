@@ -12,7 +12,7 @@ type MinMax struct {
 	seen   bool
 }
 
-// Observe widens the range to hold x.
+// Observe widens the range to hold what is finite of x.
 func (o *MinMax) Observe(x []float32) {
 	if len(x) == 0 {
 		return
@@ -27,14 +27,17 @@ func (o *MinMax) Observe(x []float32) {
 // Range returns the smallest and largest value so far.
 func (o *MinMax) Range() (lo, hi float32) { return o.lo, o.hi }
 
-// minMax returns the smallest and largest of x, which is not empty, leaving out what is not a number.
+// minMax returns the smallest and largest of x, leaving out what is not finite: 0 and 0 where nothing is left.
 func minMax(x []float32) (lo, hi float32) {
-	lo, hi = x[0], x[0]
+	any := false
 	for _, v := range x {
-		if v < lo || lo != lo {
+		switch {
+		case v-v != 0: // not finite
+		case !any:
+			lo, hi, any = v, v, true
+		case v < lo:
 			lo = v
-		}
-		if v > hi || hi != hi {
+		case v > hi:
 			hi = v
 		}
 	}

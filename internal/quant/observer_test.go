@@ -25,7 +25,8 @@ func observe(o Observer, batches ...[]float32) (lo, hi float32) {
 
 func TestMinMax(t *testing.T) {
 	nan := float32(math.NaN())
-	lo, hi := observe(new(MinMax), []float32{nan, 2, 3}, nil, []float32{1, nan, 2.5})
+	inf := float32(math.Inf(1))
+	lo, hi := observe(new(MinMax), []float32{nan, 2, 3, inf}, nil, []float32{-inf, 1, nan, 2.5})
 	if lo != 1 || hi != 3 {
 		t.Errorf("range %g to %g, want 1 to 3", lo, hi)
 	}
