@@ -54,7 +54,7 @@ func importReshape(n *node) error {
 		}
 		n.im.batchless[n.Outputs[0]] = true
 		return n.emit(Flatten{}, n.in(0))
-	case err != nil && !n.im.bakedBatch && len(x) > 0 && x[0] == Batch && rowsOfAll(target):
+	case err != nil && len(x) > 0 && x[0] == Batch && rowsOfAll(target):
 		return n.unsupported("%v", err) // but the tail may
 	case err != nil:
 		return err

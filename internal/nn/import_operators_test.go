@@ -208,6 +208,22 @@ var operatorForms = []form{
 		return b.node("Expand", b.node("GlobalAveragePool", "x"), b.list(1, 1, 2, 3))
 	}},
 	{"tile", 7, 0, "Tile", func(b *graphBuilder) string { return b.node("Tile", "x", b.list(1, 2, 1, 3)) }},
+	{"max pool of a row, padded before", 11, 0, "AveragePool Relu Pad Reshape MaxPool Reshape", func(b *graphBuilder) string {
+		y := b.node("Pad", b.node("Relu", b.node("AveragePool", "x", nums("kernel_shape", 6, 1))), b.list(0, 0, 0, 1, 0, 0, 0, 1), b.floats(nil, -1))
+		return b.node("MaxPool", b.node("Reshape", y, b.list(0, 4, -1)), nums("kernel_shape", 3), nums("strides", 2))
+	}},
+	{"max pool of a row, the row padded with nothing", 11, 0, "Reshape Reshape MaxPool Reshape", func(b *graphBuilder) string {
+		y := b.node("Pad", b.node("Reshape", "x", b.list(0, 4, -1)), b.list(0, 0, 1, 0, 0, 2), b.floats(nil, float32(math.Inf(-1))))
+		return b.node("MaxPool", y, nums("kernel_shape", 3), nums("strides", 2))
+	}},
+	{"max pool of a row, the row padded with less", 11, 0, "Reshape Relu Reshape MaxPool Reshape", func(b *graphBuilder) string {
+		y := b.node("Pad", b.node("Relu", b.node("Reshape", "x", b.list(0, 4, -1))), b.list(0, 0, 1, 0, 0, 2), b.floats(nil, -1))
+		return b.node("MaxPool", y, nums("kernel_shape", 3), nums("strides", 2))
+	}},
+	{"max pool of a row, the row padded with more than a window", 11, 0, "Reshape Reshape Pad MaxPool Reshape", func(b *graphBuilder) string {
+		y := b.node("Pad", b.node("Reshape", "x", b.list(0, 4, -1)), b.list(0, 0, 4, 0, 0, 2), b.floats(nil, -1))
+		return b.node("MaxPool", y, nums("kernel_shape", 3), nums("strides", 2))
+	}},
 	{"squeeze of a row", 7, 12, "MaxPool Squeeze", func(b *graphBuilder) string {
 		return b.node("Squeeze", b.node("MaxPool", "x", nums("kernel_shape", 6, 1)), nums("axes", 2))
 	}},

@@ -80,7 +80,7 @@ const nothing = -65504
 func (n *node) takePadding(p *pool) string {
 	in, net := n.in(0), n.im.net
 	l := net.Producer(in)
-	if l == nil || n.im.uses[in] != 1 {
+	if l == nil || n.im.uses[in] != 1 || len(net.Consumers(in)) > 0 { // a layer, too, where the file has a Reshape between both (row)
 		return in
 	}
 	pad, ok := l.Op.(Pad)
@@ -111,6 +111,8 @@ func (n *Network) below(x float32, tensor string) bool {
 			return x < 0
 		case Clip:
 			return x < op.Min
+		case Reshape:
+			return n.below(x, l.In[0])
 		}
 	}
 	return x <= nothing

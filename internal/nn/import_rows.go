@@ -79,6 +79,13 @@ func (n *node) row() (string, error) {
 			}
 		}
 	}
+	padding, pads := n.ownPadding(x)
+	if pads { // behind the Reshape, where the windows may take it over
+		l := im.net.Producer(x)
+		im.net.Layers = slices.DeleteFunc(im.net.Layers, func(other *Layer) bool { return other == l })
+		delete(im.net.Values, x)
+		x = l.In[0]
+	}
 	s := im.net.Values[x].Shape
 	l := &Layer{
 		Name: im.freeNodeName(n.name + "_row"), Op: Reshape{[]int{Batch, s[1], 1, s[2]}},
@@ -88,7 +95,23 @@ func (n *node) row() (string, error) {
 		return "", err
 	}
 	im.uses[l.Out[0]] = 2 // or more: it is nobody's own
-	return l.Out[0], nil
+	if !pads {
+		return l.Out[0], nil
+	}
+	padding.Pads = slices.Insert(slices.Insert(slices.Clone(padding.Pads), 5, 0), 2, 0)
+	padded, err := n.before(padding, l.Out[0])
+	im.uses[padded] = 1
+	return padded, err
+}
+
+// ownPadding returns the padding that makes x, which only n reads, if n is a MaxPool and may take it over.
+func (n *node) ownPadding(x string) (pad Pad, ok bool) {
+	l := n.im.net.Producer(x)
+	if l == nil || n.OpType != "MaxPool" || n.im.uses[x] != 1 || len(n.im.net.Consumers(x)) > 0 {
+		return pad, false
+	}
+	pad, ok = l.Op.(Pad)
+	return pad, ok && pad.Mode == ""
 }
 
 // widened returns n's attributes with a height of 1 before each length.

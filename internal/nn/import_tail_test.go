@@ -97,6 +97,16 @@ func TestTails(t *testing.T) {
 			y := b.node("Reshape", b.node("Transpose", conv(b), nums("perm", 0, 2, 3, 1)), b.list(-1, 4))
 			b.output(b.node("Softmax", y, num("axis", 1)))
 		}},
+		{"pixels of one image in a row", 13, 0, func(b *graphBuilder) {
+			b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+			y := b.node("Reshape", b.node("Transpose", conv(b), nums("perm", 0, 2, 3, 1)), b.list(-1, 2))
+			b.output(b.node("Softmax", y, num("axis", 1)))
+		}},
+		{"pixels of one image in a row and back", 13, 21, func(b *graphBuilder) {
+			b.model.Graph.Inputs[0].Shape[0] = onnx.Dim{Size: 1}
+			y := b.node("Reshape", b.node("Transpose", conv(b), nums("perm", 0, 2, 3, 1)), b.list(-1, 2))
+			b.output(b.node("Reshape", b.node("Softmax", y, num("axis", 1)), b.list(1, -1, 2)))
+		}},
 		{"samples of a grid", 16, 21, func(b *graphBuilder) {
 			b.output(b.node("Relu", b.node("GridSample", conv(b), b.weights(2, 3, 3, 2), text("mode", "bicubic"))))
 			b.output(b.node("Relu", b.node("GridSample", conv(b), b.weights(2, 3, 3, 2))))
@@ -210,7 +220,11 @@ func sameTail(t *testing.T, b *graphBuilder, to int64) {
 			t.Errorf("output %q is %v, in the source %q is %v", v.Name, v.Type, want.Name, want.Type)
 		}
 	}
-	x := []*onnx.Tensor{onnx.NewFloats("x", []int64{2, 4, 6, 7}, waves(2*4*6*7, 0.5))}
+	batch := int64(2)
+	if n.BatchDim == "" {
+		batch = 1
+	}
+	x := []*onnx.Tensor{onnx.NewFloats("x", []int64{batch, 4, 6, 7}, waves(int(batch)*4*6*7, 0.5))}
 	want := oracle.RunORT(t, source, x, oracle.ORTOptions{Level: oracle.Disabled})
 	got := oracle.RunORT(t, written, x, oracle.ORTOptions{Level: oracle.Disabled})
 	for i := range want {
