@@ -25,6 +25,9 @@ var windowForms = []struct {
 	{"max pool, dilated, ceil", 10, func(b *graphBuilder, y string) string {
 		return b.node("MaxPool", y, nums("kernel_shape", 2, 2), nums("dilations", 3, 3), nums("strides", 2, 4), num("ceil_mode", 1))
 	}},
+	{"max pool, dilated, same", 10, func(b *graphBuilder, y string) string {
+		return b.node("MaxPool", y, nums("kernel_shape", 2, 3), nums("dilations", 4, 2), text("auto_pad", "SAME_UPPER"))
+	}},
 	{"average pool, dilated", 19, func(b *graphBuilder, y string) string {
 		return b.node("AveragePool", y, nums("kernel_shape", 3, 2), nums("dilations", 1, 3), nums("strides", 1, 2), nums("pads", 2, 0, 1, 0))
 	}},

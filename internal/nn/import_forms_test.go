@@ -109,6 +109,13 @@ var forms = []form{
 	{"max pool, dilated, valid", 10, 0, "MaxPool", func(b *graphBuilder) string {
 		return b.node("MaxPool", "x", nums("kernel_shape", 3, 2), nums("dilations", 2, 2), nums("strides", 2, 3), text("auto_pad", "VALID"), num("ceil_mode", 1))
 	}},
+	{"max pool, dilated, same", 10, 0, "MaxPool MaxPool Add", func(b *graphBuilder) string {
+		windows := []any{"x", nums("kernel_shape", 2, 3), nums("dilations", 4, 2)}
+		return b.node("Add", b.node("MaxPool", append(windows, text("auto_pad", "SAME_UPPER"))...), b.node("MaxPool", append(windows, text("auto_pad", "SAME_LOWER"))...))
+	}},
+	{"max pool, dilated, same, at 2", 10, 0, "MaxPool", func(b *graphBuilder) string {
+		return b.node("MaxPool", "x", nums("kernel_shape", 3, 2), nums("dilations", 2, 4), nums("strides", 2, 2), text("auto_pad", "SAME_LOWER"))
+	}},
 	{"max pool, same, ceil", 10, 0, "MaxPool", func(b *graphBuilder) string {
 		return b.node("MaxPool", "x", nums("kernel_shape", 3, 3), nums("strides", 2, 2), text("auto_pad", "SAME_UPPER"), num("ceil_mode", 1))
 	}},

@@ -34,7 +34,8 @@ func (n *node) pool() (p pool, err error) {
 	if p.dilation, err = n.pair("dilations", [2]int{1, 1}); err != nil {
 		return p, err
 	}
-	if p.pads, err = n.pads(x, p.kernel, p.stride, p.dilation); err != nil {
+	// ONNX Runtime pads windows that are dilated by auto_pad as if they were not: there are fewer then.
+	if p.pads, err = n.pads(x, p.kernel, p.stride, [2]int{1, 1}); err != nil {
 		return p, err
 	}
 	if _, err := poolShape(x, p.kernel, p.stride, p.dilation, p.pads); err != nil {
