@@ -449,6 +449,3 @@ func checkLimits(v *Value, op string) error {
 	}
 	return nil
 }
-
-// isUnbounded reports whether a limit is none: infinite, or the largest float32, which ONNX takes for it.
-func isUnbounded(x float32) bool { return math.Abs(float64(x)) >= math.MaxFloat32 }

@@ -200,6 +200,9 @@ func limitOp(lo, hi float32) Op {
 	return Clip{lo, hi}
 }
 
+// isUnbounded reports whether a limit is none: infinite, or the largest float32, which ONNX takes for it.
+func isUnbounded(x float32) bool { return math.Abs(float64(x)) >= math.MaxFloat32 }
+
 // importAdd reads the sum of two computed tensors, or a constant for each channel added to the output of a
 // Conv or MatMul: that is a bias.
 func importAdd(n *node) error {
