@@ -128,13 +128,13 @@ func (n *node) joinConstants(rank int) error {
 		}
 		all := make([]int, 2*len(like))
 		all[axis], all[len(like)+axis] = p[0], p[1]
-		if joined[i], err = n.extra("padded", Pad{Pads: all}, joined[i]); err != nil {
+		if joined[i], err = n.before(Pad{Pads: all}, joined[i]); err != nil {
 			return err
 		}
 	}
 	sum := joined[0]
 	if len(joined) > 1 {
-		if sum, err = n.extra("joined", Concat{axis}, joined...); err != nil {
+		if sum, err = n.before(Concat{axis}, joined...); err != nil {
 			return err
 		}
 	}
@@ -150,12 +150,6 @@ func (n *node) image(i int) (*Value, error) {
 		return n.im.net.Values[made], nil
 	}
 	return n.constant(i)
-}
-
-// extra adds a layer of which n has need beside its own and returns its output.
-func (n *node) extra(what string, op Op, in ...string) (string, error) {
-	out := n.im.uniqueName(n.Outputs[0] + "_" + what)
-	return out, n.add(&Layer{Name: n.im.freeNodeName(n.name + "_" + what), Op: op, In: in, Out: []string{out}})
 }
 
 // feedsWeights reports whether something computed from a tensor of the graph goes into weights.

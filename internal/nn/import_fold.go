@@ -134,8 +134,9 @@ func equalTensors(a, b *operator.Tensor) bool {
 
 // addConstant adds what was computed under a name.
 func (im *importer) addConstant(name string, t *operator.Tensor) {
-	v := &Value{Name: name, Shape: append([]int{}, t.Shape...), Data: t.Data, Ints: t.Ints, Type: t.Type} // a scalar's shape is not nil
-	if v.Data == nil && v.Ints == nil {                                                                   // no elements
+	shape := append([]int{}, t.Shape...) // nil would be a shape that is not known, and not a scalar's
+	v := &Value{Name: name, Shape: shape, Data: t.Data, Ints: t.Ints, Type: t.Type}
+	if v.Data == nil && v.Ints == nil { // no elements
 		if v.Ints = []int64{}; operator.IsFloat(t.Type) {
 			v.Data, v.Ints = []float32{}, nil
 		}

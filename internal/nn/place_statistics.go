@@ -16,7 +16,7 @@ func (d *deployment) findStatistics() {
 	}
 }
 
-// measures reports whether l is a reduction or a normalization. (Softmax has an integer kernel.)
+// measures reports whether l is a reduction or a normalization. What a Softmax makes, from 0 to 1, lies well on a grid.
 func (d *deployment) measures(l *Layer) bool {
 	op, ok := l.Op.(Operator)
 	return ok && op.onLines() && op.Type != "Softmax" && op.Type != "LogSoftmax"
